@@ -1,0 +1,74 @@
+//! The image, written down.
+//!
+//! - [`piece`]: what lies where: offset, length, label, content
+//! - [`builder`]: how a writer makes a plan
+//! - [`sealed`]: a plan that is encrypted on its way out
+//! - [`listing`]: a plan as text
+//!
+//! A [`Plan`] is plain data: ordered, non-overlapping pieces and a total size. It holds no file
+//! data, no secret and no key. What no piece covers is a *gap*: bytes that no reader of the format
+//! may look at. On files and streams a gap comes out as zeros; on a device it is left as it was.
+//! Whatever a reader may look at is content, or [`Content::Zeros`] (see `docs/architecture.md`,
+//! contracts).
+
+pub mod builder;
+pub mod listing;
+pub mod piece;
+pub mod sealed;
+
+pub use builder::{PlanBuilder, PlanError};
+pub use piece::{Content, Label, Piece, ScopeId, SecretId};
+pub use sealed::{Cipher, KeyId, Sealed};
+
+use crate::units::Bytes;
+
+/// Which bytes go where: ordered, non-overlapping pieces and a total size.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    size: Bytes,
+    pieces: Vec<Piece>,
+    scopes: Vec<String>,
+}
+
+impl Plan {
+    /// Returns the size of the image.
+    pub fn size(&self) -> Bytes {
+        self.size
+    }
+
+    /// Returns the pieces, in order of offset, none empty and none overlapping.
+    pub fn pieces(&self) -> &[Piece] {
+        &self.pieces
+    }
+
+    /// Returns the first piece that ends after `offset`, as an index into [`Plan::pieces`].
+    pub fn piece_after(&self, offset: Bytes) -> usize {
+        self.pieces.partition_point(|piece| piece.end() <= offset)
+    }
+
+    /// Spells out a label: `root/inode table 3`.
+    pub fn label(&self, piece: &Piece) -> String {
+        let label = piece.label;
+        let scope = self.scopes.get(label.scope.index()).map_or("", String::as_str);
+        let slash = if scope.is_empty() { "" } else { "/" };
+        let number = label.number.map_or_else(String::new, |number| format!(" {number}"));
+        format!("{scope}{slash}{}{number}", label.what)
+    }
+
+    /// Counts the bytes of all pieces: the size without its gaps.
+    pub fn covered(&self) -> Bytes {
+        self.pieces.iter().map(|piece| piece.len).sum()
+    }
+
+    /// Counts the bytes that must be produced: neither gaps nor zeros.
+    pub fn payload(&self) -> Bytes {
+        self.pieces
+            .iter()
+            .filter(|piece| !matches!(piece.content, Content::Zeros))
+            .map(|piece| piece.len)
+            .sum()
+    }
+}
+
+#[cfg(test)]
+mod tests;
