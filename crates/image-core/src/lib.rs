@@ -25,5 +25,7 @@ pub mod epoch;
 pub mod ids;
 pub mod units;
 
+pub mod inputs;
+
 pub mod plan;
 pub mod tree;

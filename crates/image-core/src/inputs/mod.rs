@@ -1,0 +1,15 @@
+//! What calve reads: a closure's description and the files in it that decide whether it boots.
+//!
+//! - [`store_path`], [`nix_base32`], [`nar_hash`]: names and hashes of the store
+//! - [`closure`]: the paths of a system; read from a [`registration`], from `nix path-info` JSON or
+//!   from a store's database
+//! - [`bootspec`]: kernel, initrd and command line, per specialisation
+//!
+//! Readers start no processes, read no environment and no clock. They never run code of the closure.
+
+pub mod bootspec;
+pub mod closure;
+pub mod nar_hash;
+pub mod nix_base32;
+pub mod registration;
+pub mod store_path;
