@@ -1,0 +1,17 @@
+//! Where things lie in a checkout.
+
+use std::path::{Path, PathBuf};
+
+/// The repository's root: xtask's own folder is compiled in, its parent is the root.
+pub(crate) fn root() -> &'static Path {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+    own.parent().unwrap_or(own)
+}
+
+/// Cargo's output folder, honouring `CARGO_TARGET_DIR`.
+pub(crate) fn target() -> PathBuf {
+    match std::env::var_os("CARGO_TARGET_DIR") {
+        Some(dir) => root().join(dir),
+        None => root().join("target"),
+    }
+}
