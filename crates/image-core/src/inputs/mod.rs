@@ -11,5 +11,7 @@ pub mod bootspec;
 pub mod closure;
 pub mod nar_hash;
 pub mod nix_base32;
+pub mod path_info;
 pub mod registration;
+pub mod store_db;
 pub mod store_path;
