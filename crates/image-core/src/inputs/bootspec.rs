@@ -11,12 +11,9 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use serde_json::Map;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::store_path;
-use super::store_path::StoreFile;
-use super::store_path::StorePath;
+use super::store_path::{self, StoreFile, StorePath};
 
 const V1: &str = "org.nixos.bootspec.v1";
 const SPECIALISATIONS: &str = "org.nixos.specialisation.v1";

@@ -5,9 +5,8 @@
 //! registration that covers more than the system is harmless, and one that covers less is an error
 //! that names both ends of the missing reference. Nothing here looks at the store itself.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 

@@ -1,17 +1,25 @@
 //! What calve reads: a closure's description and the files in it that decide whether it boots.
 //!
 //! - [`store_path`], [`nix_base32`], [`nar_hash`]: names and hashes of the store
-//! - [`closure`]: the paths of a system; read from a [`registration`], from `nix path-info` JSON or
-//!   from a store's database
+//! - [`closure`]: the paths of a system; read from a [`registration`], from `nix path-info` JSON
+//!   ([`path_info`]) or from a store's database ([`store_db`])
+//! - [`store`]: the store's files on this machine, also of a chroot store
 //! - [`bootspec`]: kernel, initrd and command line, per specialisation
+//! - [`fstab`], [`crypttab`], [`device_spec`]: what a system mounts and how it names the devices
+//! - [`initrd`]: what stage 1 has at hand
 //!
 //! Readers start no processes, read no environment and no clock. They never run code of the closure.
 
 pub mod bootspec;
 pub mod closure;
+pub mod crypttab;
+pub mod device_spec;
+pub mod fstab;
+pub mod initrd;
 pub mod nar_hash;
 pub mod nix_base32;
 pub mod path_info;
 pub mod registration;
+pub mod store;
 pub mod store_db;
 pub mod store_path;

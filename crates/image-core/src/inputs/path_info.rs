@@ -9,17 +9,12 @@
 //! be absolute or a base name, a hash a string or an object, wherever it stands. Unknown keys are
 //! ignored, a newer version than is known is refused. Follows the Nix manual, "Store object info JSON".
 
-use serde_json::Map;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::closure::PathInfo;
-use super::nar_hash;
-use super::nar_hash::HashFormat;
-use super::nar_hash::NarHash;
+use super::nar_hash::{self, HashFormat, NarHash};
 use super::nix_base32;
-use super::store_path;
-use super::store_path::STORE_DIR;
-use super::store_path::StorePath;
+use super::store_path::{self, STORE_DIR, StorePath};
 
 /// The newest version of the format whose fields are known.
 const NEWEST_VERSION: u64 = 3;

@@ -8,10 +8,8 @@
 //! Follows Nix's `decodeValidPathInfo`; the text is read whole (100 bytes per reference).
 
 use super::closure::PathInfo;
-use super::nar_hash;
-use super::nar_hash::NarHash;
-use super::store_path;
-use super::store_path::StorePath;
+use super::nar_hash::{self, NarHash};
+use super::store_path::{self, StorePath};
 
 /// Why a text is not a registration; lines count from 1.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

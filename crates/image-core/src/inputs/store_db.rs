@@ -10,21 +10,15 @@
 //! Follows Nix's `local-store.cc`, schema 10 (unchanged since 2015).
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::io;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
+use std::{fs, io};
 
-use rusqlite::Connection;
-use rusqlite::OpenFlags;
-use rusqlite::OptionalExtension;
-use rusqlite::Row;
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Row};
 
 use super::closure::PathInfo;
 use super::nar_hash;
-use super::store_path;
-use super::store_path::StorePath;
+use super::store_path::{self, StorePath};
 
 /// The only schema whose tables are known.
 const SCHEMA: &str = "10";

@@ -1,0 +1,86 @@
+//! `crypttab`: which encrypted volumes stage 1 unlocks, and under which name each then appears.
+//!
+//! An initrd with systemd has this file; the scripted stage 1 names its volumes in its own script.
+//! Follows crypttab(5).
+
+use serde::Serialize;
+
+use super::device_spec::{DeviceSpec, octal_unescape};
+
+/// Why a text is not a crypttab.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// A line has too few fields.
+    #[error("{file} line {line}: expected a name and a device, found {found:?}")]
+    Fields {
+        /// The caller's name for the text.
+        file: String,
+        /// The line, counted from 1.
+        line: usize,
+        /// The line's text.
+        found: String,
+    },
+}
+
+/// One volume to unlock.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Volume {
+    /// The name below `/dev/mapper`.
+    pub name: String,
+    /// The encrypted device.
+    pub device: DeviceSpec,
+    /// The file that holds the key; without one the passphrase is asked for.
+    pub key_file: Option<String>,
+    /// The options, split at commas.
+    pub options: Vec<String>,
+    /// The line, counted from 1.
+    pub line: usize,
+}
+
+/// Reads the text; `file` is how errors call it.
+pub fn parse(text: &str, file: &str) -> Result<Vec<Volume>, Error> {
+    text.lines()
+        .enumerate()
+        .map(|(index, line)| (index + 1, line.trim()))
+        .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
+        .map(|(number, line)| volume(number, line, file))
+        .collect()
+}
+
+fn volume(number: usize, line: &str, file: &str) -> Result<Volume, Error> {
+    let mut fields = line.split_ascii_whitespace().map(octal_unescape);
+    let (Some(name), Some(device)) = (fields.next(), fields.next()) else {
+        return Err(Error::Fields { file: file.to_owned(), line: number, found: line.to_owned() });
+    };
+    let key_file = fields.next().filter(|key| !matches!(key.as_str(), "-" | "none"));
+    let options = fields.next().unwrap_or_default();
+    Ok(Volume {
+        name,
+        device: DeviceSpec::parse(&device),
+        key_file,
+        options: options.split(',').filter(|o| !o.is_empty()).map(str::to_owned).collect(),
+        line: number,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn volumes() {
+        let text = "# by NixOS\ncryptroot /dev/disk/by-partlabel/cryptroot - discard,tpm2-device=auto\n\
+                    data UUID=1-2 /key\nswap PARTUUID=3 none\n";
+        let volumes = parse(text, "crypttab").unwrap();
+        assert_eq!(volumes[0].device, DeviceSpec::PartLabel("cryptroot".to_owned()));
+        assert_eq!(volumes[0].key_file, None);
+        assert_eq!(volumes[0].options, ["discard", "tpm2-device=auto"]);
+        assert_eq!(volumes[1].key_file.as_deref(), Some("/key"));
+        assert_eq!((volumes[2].key_file.as_ref(), volumes[2].line), (None, 4));
+        let found = parse("alone\n", "crypttab").unwrap_err().to_string();
+        assert_eq!(found, "crypttab line 1: expected a name and a device, found \"alone\"");
+    }
+}
