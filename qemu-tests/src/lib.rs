@@ -1,1 +1,121 @@
-//! Placeholder.
+//! Boot scenarios: what a file in `tests/` needs so that it tells a story and nothing else.
+//!
+//! ```no_run
+//! use calve_qemu_tests::{Error, Sample, Scenario};
+//!
+//! #[test]
+//! fn a_raw_disk_boots() -> Result<(), Error> {
+//!     let Some(scenario) = Scenario::new("raw-disk", Sample::Mini)? else { return Ok(()) };
+//!     let disk = scenario.build(&["--format", "raw"])?;
+//!     let mut guest = scenario.boot(&disk)?;
+//!     assert_eq!(guest.run("cat /proc/sys/kernel/ostype")?, "Linux");
+//!     guest.power_off()
+//! }
+//! ```
+//!
+//! A scenario builds an image of a sample system with the `calve` binary that `CALVE_BIN` names,
+//! boots it, and talks to the root shell on its serial console. Where something it needs is
+//! missing it says so and passes, except when `CI=true`. Evidence of a failed boot stays in
+//! `target/evidence/<scenario>`. `CALVE_TEST_PATIENCE=3` makes every deadline three times longer.
+
+mod guest;
+mod scenario;
+
+pub use guest::{Guest, Output};
+pub use scenario::{Sample, Scenario};
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use calve_machine as machine;
+
+/// Why a scenario failed.
+#[derive(thiserror::Error)]
+pub enum Error {
+    /// Something that the scenario needs is missing, and `CI=true`.
+    #[error("cannot run here: {0}")]
+    Missing(String),
+    /// A program cannot be run.
+    #[error("{} cannot be run", program.display())]
+    Run {
+        /// The program.
+        program: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// `calve` failed.
+    #[error("calve {} failed: {stderr}", arguments.join(" "))]
+    Calve {
+        /// Its arguments.
+        arguments: Vec<String>,
+        /// What it said.
+        stderr: String,
+    },
+    /// A file of the scenario cannot be made.
+    #[error("no temporary directory")]
+    Scratch(#[from] io::Error),
+    /// The image is no disk.
+    #[error(transparent)]
+    Disk(#[from] machine::disk::Error),
+    /// The machine did not start.
+    #[error(transparent)]
+    Start(#[from] machine::machine::Error),
+    /// The machine did not do what was expected.
+    #[error(transparent)]
+    Machine(#[from] machine::Failure),
+    /// A command in the guest failed.
+    #[error("in the guest, {command:?} ended with status {}: {}", output.status, output.text)]
+    Command {
+        /// The command.
+        command: String,
+        /// What came of it.
+        output: Output,
+    },
+    /// A command is too long for the guest's terminal.
+    #[error("the command has {size} bytes, the guest's shell takes {most}: {command:?}")]
+    TooLong {
+        /// The command.
+        command: String,
+        /// Its size.
+        size: usize,
+        /// The most that fits.
+        most: usize,
+    },
+    /// The guest's shell answered with something that is no exit status.
+    #[error("no exit status in the guest's answer to {command:?}: {answer:?}")]
+    Garbled {
+        /// The command.
+        command: String,
+        /// The answer.
+        answer: String,
+    },
+}
+
+/// Shows what a person needs, since this is what a failed test prints.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Machine(failure) | Self::Start(machine::machine::Error::Early(failure)) => {
+                write!(f, "{failure:?}")
+            }
+            Self::Missing(_)
+            | Self::Run { .. }
+            | Self::Calve { .. }
+            | Self::Scratch(_)
+            | Self::Disk(_)
+            | Self::Start(_)
+            | Self::Command { .. }
+            | Self::TooLong { .. }
+            | Self::Garbled { .. } => {
+                write!(f, "{self}")?;
+                let mut source = std::error::Error::source(self);
+                while let Some(error) = source {
+                    write!(f, "\n  because: {error}")?;
+                    source = error.source();
+                }
+                Ok(())
+            }
+        }
+    }
+}

@@ -77,12 +77,7 @@ fn kvm_works(machine: &Machine) -> bool {
     if Architecture::host() != Some(machine.architecture) {
         return false;
     }
-    if OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open("/dev/kvm")
-        .is_err()
-    {
+    if OpenOptions::new().read(true).write(true).open("/dev/kvm").is_err() {
         return false;
     }
     let Ok(scratch) = tempfile::tempdir() else {

@@ -105,17 +105,9 @@ impl Stripper {
 
     /// Stands for a cursor move: a line break to column 1, else a space.
     fn moved(&mut self, out: &mut Vec<u8>) {
-        let column = self
-            .parameters
-            .split(|&byte| byte == b';')
-            .nth(1)
-            .unwrap_or(b"");
+        let column = self.parameters.split(|&byte| byte == b';').nth(1).unwrap_or(b"");
         let first = column.iter().all(|&byte| byte == b'0') || {
-            let digits: Vec<u8> = column
-                .iter()
-                .copied()
-                .skip_while(|&byte| byte == b'0')
-                .collect();
+            let digits: Vec<u8> = column.iter().copied().skip_while(|&byte| byte == b'0').collect();
             digits == b"1"
         };
         match (self.last, first) {

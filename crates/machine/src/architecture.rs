@@ -20,9 +20,7 @@ impl Architecture {
 
     /// The architecture this program runs on, if it is one of ours.
     pub fn host() -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|known| known.name() == std::env::consts::ARCH)
+        Self::ALL.into_iter().find(|known| known.name() == std::env::consts::ARCH)
     }
 
     /// The name as Linux, Rust and QEMU's firmware descriptors write it.

@@ -55,10 +55,7 @@ pub(crate) fn arguments(machine: &Machine, run: &Run) -> Vec<OsString> {
         }
         Serial::Terminal => list.option("-serial", "mon:stdio"),
     }
-    list.option(
-        "-qmp",
-        joined("unix:", &escaped(&run.socket), ",server=on,wait=off"),
-    );
+    list.option("-qmp", joined("unix:", &escaped(&run.socket), ",server=on,wait=off"));
     match machine.restart {
         Restart::Exit => list.flags(&["-no-reboot"]),
         Restart::Continue => {}
@@ -94,11 +91,7 @@ pub(crate) fn shell_text(program: &OsStr, arguments: &[OsString]) -> String {
     let mut text = quoted(&program.to_string_lossy());
     for word in arguments {
         let word = word.to_string_lossy();
-        text.push_str(if word.starts_with('-') {
-            " \\\n  "
-        } else {
-            " "
-        });
+        text.push_str(if word.starts_with('-') { " \\\n  " } else { " " });
         text.push_str(&quoted(&word));
     }
     text.push('\n');
@@ -116,10 +109,7 @@ fn machine_value(machine: &Machine) -> String {
 
 fn flash(list: &mut Arguments, firmware: &Firmware, run: &Run) {
     let drive = |unit: u8, format: FlashFormat, access: &str| {
-        format!(
-            "if=pflash,unit={unit},format={}{access},file=",
-            format.name()
-        )
+        format!("if=pflash,unit={unit},format={}{access},file=", format.name())
     };
     let code = drive(0, firmware.code.format, ",readonly=on");
     list.option("-drive", joined(&code, &escaped(&firmware.code.path), ""));
@@ -179,10 +169,7 @@ mod tests {
     }
 
     fn uefi(architecture: Architecture) -> Boot {
-        let flash = |path: &str| Flash {
-            path: path.into(),
-            format: FlashFormat::Raw,
-        };
+        let flash = |path: &str| Flash { path: path.into(), format: FlashFormat::Raw };
         Boot::Uefi(Firmware {
             architecture,
             code: flash("/fw/C,ODE.fd"),
@@ -191,10 +178,8 @@ mod tests {
     }
 
     fn text(machine: &Machine, run: &Run) -> String {
-        let words: Vec<String> = arguments(machine, run)
-            .into_iter()
-            .map(|word| word.into_string().unwrap())
-            .collect();
+        let words: Vec<String> =
+            arguments(machine, run).into_iter().map(|word| word.into_string().unwrap()).collect();
         words.join(" ")
     }
 
@@ -226,23 +211,12 @@ mod tests {
                 command_line: "console=ttyS0 quiet".into(),
             }))
         };
-        let run = Run {
-            serial: Serial::Terminal,
-            paused: true,
-            accel: Chosen::Kvm,
-            ..run()
-        };
+        let run = Run { serial: Serial::Terminal, paused: true, accel: Chosen::Kvm, ..run() };
         let text = text(&machine, &run);
         assert!(text.contains("-accel kvm -cpu host"), "{text}");
         assert!(text.contains("-serial mon:stdio -qmp"), "{text}");
-        assert!(
-            text.contains(" -S -kernel /k -initrd /i -append console=ttyS0 quiet"),
-            "{text}"
-        );
-        assert!(
-            !text.contains("pflash") && !text.contains("-no-reboot"),
-            "{text}"
-        );
+        assert!(text.contains(" -S -kernel /k -initrd /i -append console=ttyS0 quiet"), "{text}");
+        assert!(!text.contains("pflash") && !text.contains("-no-reboot"), "{text}");
     }
 
     #[test]

@@ -50,20 +50,15 @@ pub enum Fatal {
 
 impl Fatal {
     /// All of them: what a machine watches for unless told otherwise.
-    pub const ALL: [Self; 4] = [
-        Self::NothingToBoot,
-        Self::KernelPanic,
-        Self::StageOne,
-        Self::Emergency,
-    ];
+    pub const ALL: [Self; 4] =
+        [Self::NothingToBoot, Self::KernelPanic, Self::StageOne, Self::Emergency];
 
     /// The texts that tell it.
     fn texts(self) -> &'static [&'static str] {
         match self {
-            Self::NothingToBoot => &[
-                "UEFI Interactive Shell v",
-                "BdsDxe: No bootable option or device was found",
-            ],
+            Self::NothingToBoot => {
+                &["UEFI Interactive Shell v", "BdsDxe: No bootable option or device was found"]
+            }
             Self::KernelPanic => &["Kernel panic - not syncing"],
             Self::StageOne => &["An error occurred in stage 1 of the boot process"],
             Self::Emergency => &["You are in emergency mode"],
@@ -154,9 +149,7 @@ pub struct Console {
 
 impl std::fmt::Debug for Console {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Console")
-            .field("cursor", &self.cursor)
-            .finish_non_exhaustive()
+        f.debug_struct("Console").field("cursor", &self.cursor).finish_non_exhaustive()
     }
 }
 
@@ -217,10 +210,7 @@ impl Console {
 
     /// Sends bytes, such as a key press.
     pub fn send(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        let sent = self
-            .input
-            .write_all(bytes)
-            .and_then(|()| self.input.flush());
+        let sent = self.input.write_all(bytes).and_then(|()| self.input.flush());
         sent.map_err(|source| Error::Send { source })
     }
 
@@ -269,23 +259,14 @@ impl Console {
                 return Ok(());
             }
             if let Some((fatal, line)) = watch.advance(&state.text, state.dropped, state.closed) {
-                return Err(Error::Fatal {
-                    fatal,
-                    line,
-                    missing: search.missing(),
-                });
+                return Err(Error::Fatal { fatal, line, missing: search.missing() });
             }
             if state.closed {
-                return Err(Error::Closed {
-                    missing: search.missing(),
-                });
+                return Err(Error::Closed { missing: search.missing() });
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return Err(Error::Deadline {
-                    missing: search.missing(),
-                    waited: timeout,
-                });
+                return Err(Error::Deadline { missing: search.missing(), waited: timeout });
             }
             state = self
                 .shared
@@ -314,9 +295,7 @@ fn listen(mut output: impl Read, shared: &Shared, mut log: File, mut raw: File) 
         };
         text.clear();
         stripper.feed(&chunk[..count], &mut text);
-        let logged = raw
-            .write_all(&chunk[..count])
-            .and_then(|()| log.write_all(&text));
+        let logged = raw.write_all(&chunk[..count]).and_then(|()| log.write_all(&text));
         if let Err(error) = logged {
             tracing::warn!(%error, "console log cannot be written");
         }

@@ -112,10 +112,7 @@ impl Disk {
     /// Looks at an image and describes it as a virtio disk with a throw-away overlay.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
-        let unreadable = |source| Error::Unreadable {
-            path: path.to_owned(),
-            source,
-        };
+        let unreadable = |source| Error::Unreadable { path: path.to_owned(), source };
         let absolute = path.canonicalize().map_err(unreadable)?;
         let mut file = File::open(&absolute).map_err(unreadable)?;
         let metadata = file.metadata().map_err(unreadable)?;
@@ -124,28 +121,16 @@ impl Disk {
         } else if metadata.file_type().is_block_device() {
             FileKind::Device
         } else {
-            return Err(Error::NotADisk {
-                path: path.to_owned(),
-            });
+            return Err(Error::NotADisk { path: path.to_owned() });
         };
         let mut magic = Vec::new();
-        file.by_ref()
-            .take(4)
-            .read_to_end(&mut magic)
-            .map_err(unreadable)?;
-        let format = if magic == QCOW2_MAGIC {
-            Format::Qcow2
-        } else {
-            Format::Raw
-        };
+        file.by_ref().take(4).read_to_end(&mut magic).map_err(unreadable)?;
+        let format = if magic == QCOW2_MAGIC { Format::Qcow2 } else { Format::Raw };
         if kind == FileKind::Regular
             && format == Format::Raw
             && (metadata.len() == 0 || !metadata.len().is_multiple_of(512))
         {
-            return Err(Error::OddSize {
-                path: path.to_owned(),
-                size: metadata.len(),
-            });
+            return Err(Error::OddSize { path: path.to_owned(), size: metadata.len() });
         }
         Ok(Self {
             path: absolute,
@@ -198,10 +183,7 @@ impl Disk {
     fn controller(&self, index: usize) -> Vec<OsString> {
         match self.bus {
             Bus::VirtioBlk | Bus::Nvme => Vec::new(),
-            Bus::ScsiCd => vec![
-                "-device".into(),
-                format!("virtio-scsi-pci,id=scsi{index}").into(),
-            ],
+            Bus::ScsiCd => vec!["-device".into(), format!("virtio-scsi-pci,id=scsi{index}").into()],
             Bus::Usb => vec!["-device".into(), format!("qemu-xhci,id=usb{index}").into()],
         }
     }
@@ -250,11 +232,8 @@ mod tests {
 
     fn text(disk: &Disk, index: usize) -> String {
         let dir = disk.path.parent().unwrap().to_str().unwrap();
-        let arguments: Vec<String> = disk
-            .arguments(index)
-            .into_iter()
-            .map(|word| word.into_string().unwrap())
-            .collect();
+        let arguments: Vec<String> =
+            disk.arguments(index).into_iter().map(|word| word.into_string().unwrap()).collect();
         arguments.join(" ").replace(dir, "DIR")
     }
 
@@ -269,20 +248,11 @@ mod tests {
     #[test]
     fn what_is_no_disk_is_refused() {
         let dir = tempfile::tempdir().unwrap();
-        assert!(matches!(
-            Disk::open(dir.path()),
-            Err(Error::NotADisk { .. })
-        ));
-        assert!(matches!(
-            Disk::open(dir.path().join("no")),
-            Err(Error::Unreadable { .. })
-        ));
+        assert!(matches!(Disk::open(dir.path()), Err(Error::NotADisk { .. })));
+        assert!(matches!(Disk::open(dir.path().join("no")), Err(Error::Unreadable { .. })));
         let odd = dir.path().join("odd");
         std::fs::write(&odd, [0; 700]).unwrap();
-        assert!(matches!(
-            Disk::open(&odd),
-            Err(Error::OddSize { size: 700, .. })
-        ));
+        assert!(matches!(Disk::open(&odd), Err(Error::OddSize { size: 700, .. })));
     }
 
     #[test]
@@ -305,20 +275,14 @@ mod tests {
              file.filename=DIR/a,,b.raw -device nvme,serial=disk1,drive=disk1,bootindex=1,\
              logical_block_size=4096,physical_block_size=4096"
         );
-        let cd = Disk {
-            bus: Bus::ScsiCd,
-            ..disk.clone()
-        };
+        let cd = Disk { bus: Bus::ScsiCd, ..disk.clone() };
         assert_eq!(
             text(&cd, 2),
             "-device virtio-scsi-pci,id=scsi2 -drive if=none,id=disk2,format=raw,readonly=on,\
              media=cdrom,file.driver=file,file.filename=DIR/a,,b.raw \
              -device scsi-cd,bus=scsi2.0,drive=disk2,bootindex=2"
         );
-        let usb = Disk {
-            bus: Bus::Usb,
-            ..disk
-        };
+        let usb = Disk { bus: Bus::Usb, ..disk };
         assert!(text(&usb, 0).contains("-device usb-storage,bus=usb0.0,removable=on,drive=disk0"));
     }
 }

@@ -20,14 +20,7 @@ pub const VARS: &str = "vars.fd";
 /// Why the run failed.
 pub const REASON: &str = "reason.txt";
 
-const FILES: [&str; 6] = [
-    console::LOG,
-    console::RAW_LOG,
-    COMMAND,
-    MESSAGES,
-    VARS,
-    REASON,
-];
+const FILES: [&str; 6] = [console::LOG, console::RAW_LOG, COMMAND, MESSAGES, VARS, REASON];
 
 /// When evidence stays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -61,19 +54,13 @@ impl Evidence {
     pub(crate) fn create(named: Option<&Path>, keep: Keep) -> Result<Self, Error> {
         let dir = match named {
             Some(dir) => {
-                fs::create_dir_all(dir).map_err(|source| Error {
-                    path: dir.to_owned(),
-                    source,
-                })?;
+                fs::create_dir_all(dir).map_err(|source| Error { path: dir.to_owned(), source })?;
                 dir.to_owned()
             }
             None => tempfile::Builder::new()
                 .prefix("calve-boot-")
                 .tempdir()
-                .map_err(|source| Error {
-                    path: std::env::temp_dir(),
-                    source,
-                })?
+                .map_err(|source| Error { path: std::env::temp_dir(), source })?
                 .keep(),
         };
         let evidence = Self { dir, keep };

@@ -126,10 +126,7 @@ pub enum Error {
 }
 
 fn looked_at(places: &[PathBuf]) -> String {
-    let places: Vec<String> = places
-        .iter()
-        .map(|place| place.display().to_string())
-        .collect();
+    let places: Vec<String> = places.iter().map(|place| place.display().to_string()).collect();
     places.join("\n  ")
 }
 
@@ -141,9 +138,8 @@ impl Firmware {
         }
         let mut looked = Vec::new();
         let descriptors = descriptor::files(search, &mut looked);
-        let described = descriptors
-            .iter()
-            .filter_map(|path| descriptor::read(path, search.architecture));
+        let described =
+            descriptors.iter().filter_map(|path| descriptor::read(path, search.architecture));
         for firmware in described {
             looked.push(firmware.code.path.clone());
             if firmware.is_complete() {
@@ -171,21 +167,14 @@ impl Firmware {
         };
         readable(code)?;
         if search.vars.is_none() && !vars.is_file() {
-            return Err(Error::NoVars {
-                code: code.to_owned(),
-                expected: vars,
-            });
+            return Err(Error::NoVars { code: code.to_owned(), expected: vars });
         }
         readable(&vars)?;
         Ok(Self::pair(search.architecture, code, &vars))
     }
 
     fn pair(architecture: Architecture, code: &Path, vars: &Path) -> Self {
-        Self {
-            architecture,
-            code: Flash::named(code),
-            vars: Flash::named(vars),
-        }
+        Self { architecture, code: Flash::named(code), vars: Flash::named(vars) }
     }
 
     fn is_complete(&self) -> bool {
@@ -200,29 +189,20 @@ impl Flash {
             Some(extension) if extension == "qcow2" => FlashFormat::Qcow2,
             Some(_) | None => FlashFormat::Raw,
         };
-        Self {
-            path: path.to_owned(),
-            format,
-        }
+        Self { path: path.to_owned(), format }
     }
 }
 
 fn readable(path: &Path) -> Result<(), Error> {
     match fs::File::open(path) {
         Ok(_) => Ok(()),
-        Err(source) => Err(Error::Unreadable {
-            path: path.to_owned(),
-            source,
-        }),
+        Err(source) => Err(Error::Unreadable { path: path.to_owned(), source }),
     }
 }
 
 /// The variable store's path by the naming that every distribution follows: `CODE` becomes `VARS`.
 fn vars_beside(code: &Path) -> PathBuf {
-    let name = code
-        .file_name()
-        .map(|name| name.to_string_lossy().into_owned())
-        .unwrap_or_default();
+    let name = code.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let vars = match name.as_str() {
         "edk2-x86_64-code.fd" => "edk2-i386-vars.fd".to_owned(),
         "edk2-aarch64-code.fd" => "edk2-arm-vars.fd".to_owned(),

@@ -182,24 +182,12 @@ impl Machine {
             None => {
                 end(&mut child);
                 let source = io::ErrorKind::BrokenPipe.into();
-                return Err(Error::Start {
-                    program: self.program(),
-                    source,
-                });
+                return Err(Error::Start { program: self.program(), source });
             }
         };
         console.watch_for(&self.fatal);
-        let Start {
-            evidence,
-            socket_dir,
-            socket,
-        } = start;
-        let mut running = Running::new(Parts {
-            child,
-            console,
-            evidence,
-            socket_dir,
-        });
+        let Start { evidence, socket_dir, socket } = start;
+        let mut running = Running::new(Parts { child, console, evidence, socket_dir });
         match connect(&socket, || running.has_ended()) {
             Ok(qmp) => running.attach(qmp),
             Err(error) => return Err(running.fail_early(error).into()),
@@ -223,17 +211,13 @@ impl Machine {
                 return Err(failure.into());
             }
         }
-        let status = child
-            .wait()
-            .map_err(|source| Error::Start { program, source })?;
+        let status = child.wait().map_err(|source| Error::Start { program, source })?;
         start.evidence.discard();
         Ok(status)
     }
 
     fn program(&self) -> PathBuf {
-        self.qemu
-            .clone()
-            .unwrap_or_else(|| self.architecture.qemu().into())
+        self.qemu.clone().unwrap_or_else(|| self.architecture.qemu().into())
     }
 
     fn grows(&self) -> bool {
@@ -248,35 +232,21 @@ impl Machine {
             (Boot::Bios, Architecture::Aarch64) => "a PC BIOS".to_owned(),
             (Boot::Uefi(_) | Boot::Kernel(_) | Boot::Bios, _) => return Ok(()),
         };
-        Err(Error::WrongBoot {
-            machine: self.architecture,
-            boot,
-        })
+        Err(Error::WrongBoot { machine: self.architecture, boot })
     }
 
     fn start(&self, serial: Serial) -> Result<(Child, Start), Error> {
         self.check()?;
         let evidence = Evidence::create(self.evidence.as_deref(), self.keep_evidence)?;
         let vars = self.copy_vars(&evidence)?;
-        let socket_dir = socket_dir().map_err(|source| evidence::Error {
-            path: std::env::temp_dir(),
-            source,
-        })?;
+        let socket_dir = socket_dir()
+            .map_err(|source| evidence::Error { path: std::env::temp_dir(), source })?;
         let socket = socket_dir.path().join("qmp");
         let accel = self.accel.choose(self);
-        let run = Run {
-            accel,
-            socket: socket.clone(),
-            vars,
-            serial,
-            paused: self.grows(),
-        };
+        let run = Run { accel, socket: socket.clone(), vars, serial, paused: self.grows() };
         let program = self.program();
         let arguments = arguments(self, &run);
-        evidence.write(
-            evidence::COMMAND,
-            &shell_text(program.as_os_str(), &arguments),
-        )?;
+        evidence.write(evidence::COMMAND, &shell_text(program.as_os_str(), &arguments))?;
         tracing::debug!(?arguments, "starting {}", program.display());
         let mut command = Command::new(&program);
         command.args(&arguments);
@@ -284,27 +254,14 @@ impl Machine {
             let path = evidence.path(evidence::MESSAGES);
             let messages =
                 File::create(&path).map_err(|source| evidence::Error { path, source })?;
-            command
-                .stdin(Stdio::piped())
-                .stdout(Stdio::piped())
-                .stderr(messages);
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(messages);
         }
         match command.spawn() {
-            Ok(child) => Ok((
-                child,
-                Start {
-                    evidence,
-                    socket_dir,
-                    socket,
-                },
-            )),
+            Ok(child) => Ok((child, Start { evidence, socket_dir, socket })),
             Err(source) => {
                 evidence.discard();
                 Err(if source.kind() == io::ErrorKind::NotFound {
-                    Error::NoQemu {
-                        program,
-                        package: self.package(),
-                    }
+                    Error::NoQemu { program, package: self.package() }
                 } else {
                     Error::Start { program, source }
                 })
@@ -324,13 +281,11 @@ impl Machine {
         };
         // Not `fs::copy`, which would copy a read-only template's mode too.
         let from = &firmware.vars.path;
-        fs::read(from)
-            .and_then(|bytes| fs::write(&to, bytes))
-            .map_err(|source| Error::Vars {
-                from: from.clone(),
-                to: to.clone(),
-                source,
-            })?;
+        fs::read(from).and_then(|bytes| fs::write(&to, bytes)).map_err(|source| Error::Vars {
+            from: from.clone(),
+            to: to.clone(),
+            source,
+        })?;
         Ok(to)
     }
 
@@ -377,10 +332,7 @@ fn connect(socket: &Path, mut ended: impl FnMut() -> bool) -> Result<Qmp, qmp::E
 
 /// Gives grown disks their size and lets the machine run, which was started paused for it.
 pub(crate) fn grow(qmp: &mut Qmp, disks: &[Disk]) -> Result<(), qmp::Error> {
-    let grown = disks
-        .iter()
-        .enumerate()
-        .filter_map(|(index, disk)| Some((index, disk.grown_to?)));
+    let grown = disks.iter().enumerate().filter_map(|(index, disk)| Some((index, disk.grown_to?)));
     let mut any = false;
     for (index, bytes) in grown {
         qmp.resize(&Disk::drive(index), bytes)?;

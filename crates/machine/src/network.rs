@@ -27,13 +27,7 @@ pub struct Forward {
 impl Network {
     /// A network in which `host_port` of 127.0.0.1 leads to the guest's SSH port.
     pub fn ssh(host_port: u16) -> Self {
-        Self {
-            restrict: false,
-            forwards: vec![Forward {
-                host: host_port,
-                guest: 22,
-            }],
-        }
+        Self { restrict: false, forwards: vec![Forward { host: host_port, guest: 22 }] }
     }
 
     /// The value of `-netdev`, for the device `net0`.
@@ -54,9 +48,7 @@ impl Network {
 /// Another program may take it before QEMU does; QEMU then refuses to start, which
 /// [`crate::Machine::boot`] reports.
 pub fn free_port() -> io::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
-        .local_addr()?
-        .port())
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
 #[cfg(test)]
@@ -65,13 +57,7 @@ mod tests {
 
     #[test]
     fn forwards_are_bound_to_loopback() {
-        let network = Network {
-            restrict: true,
-            ..Network::ssh(2222)
-        };
-        assert_eq!(
-            network.netdev(),
-            "user,id=net0,restrict=on,hostfwd=tcp:127.0.0.1:2222-:22"
-        );
+        let network = Network { restrict: true, ..Network::ssh(2222) };
+        assert_eq!(network.netdev(), "user,id=net0,restrict=on,hostfwd=tcp:127.0.0.1:2222-:22");
     }
 }

@@ -77,18 +77,12 @@ impl Qmp {
 
     /// Connects to a socket that exists.
     pub(crate) fn try_connect(socket: &Path) -> Result<Self, Error> {
-        let failed = |source| Error::Connect {
-            socket: socket.to_owned(),
-            source,
-        };
+        let failed = |source| Error::Connect { socket: socket.to_owned(), source };
         let stream = UnixStream::connect(socket).map_err(failed)?;
         stream.set_read_timeout(Some(ANSWER)).map_err(failed)?;
         stream.set_write_timeout(Some(ANSWER)).map_err(failed)?;
-        let mut qmp = Self {
-            reader: BufReader::new(stream),
-            socket: socket.to_owned(),
-            stopped: None,
-        };
+        let mut qmp =
+            Self { reader: BufReader::new(stream), socket: socket.to_owned(), stopped: None };
         qmp.read("greeting")?;
         qmp.execute("qmp_capabilities", &json!({}))?;
         Ok(qmp)
@@ -104,24 +98,15 @@ impl Qmp {
         let mut line = json!({ "execute": command, "arguments": arguments }).to_string();
         line.push('\n');
         let written = self.reader.get_mut().write_all(line.as_bytes());
-        written.map_err(|source| Error::Io {
-            command: command.to_owned(),
-            source,
-        })?;
+        written.map_err(|source| Error::Io { command: command.to_owned(), source })?;
         loop {
             let mut answer = self.read(command)?;
             if let Some(value) = answer.get_mut("return") {
                 return Ok(value.take());
             }
             if let Some(error) = answer.get("error") {
-                let description = error["desc"]
-                    .as_str()
-                    .unwrap_or("no reason given")
-                    .to_owned();
-                return Err(Error::Refused {
-                    command: command.to_owned(),
-                    description,
-                });
+                let description = error["desc"].as_str().unwrap_or("no reason given").to_owned();
+                return Err(Error::Refused { command: command.to_owned(), description });
             }
         }
     }
@@ -149,8 +134,7 @@ impl Qmp {
 
     /// Changes the size of a drive as the guest sees it; an overlay takes the change, if there is one.
     pub fn resize(&mut self, drive: &str, bytes: u64) -> Result<(), Error> {
-        self.execute("block_resize", &json!({ "device": drive, "size": bytes }))
-            .map(drop)
+        self.execute("block_resize", &json!({ "device": drive, "size": bytes })).map(drop)
     }
 
     /// Reads what QEMU still had to say before it ended, and gives the reason of the shutdown
@@ -164,18 +148,13 @@ impl Qmp {
 
     /// Reads one line; remembers the reason of a shutdown.
     fn read(&mut self, command: &str) -> Result<Value, Error> {
-        let failed = |source| Error::Io {
-            command: command.to_owned(),
-            source,
-        };
+        let failed = |source| Error::Io { command: command.to_owned(), source };
         let mut line = String::new();
         if self.reader.read_line(&mut line).map_err(failed)? == 0 {
             return Err(failed(io::ErrorKind::UnexpectedEof.into()));
         }
-        let value: Value = serde_json::from_str(&line).map_err(|source| Error::Json {
-            command: command.to_owned(),
-            source,
-        })?;
+        let value: Value = serde_json::from_str(&line)
+            .map_err(|source| Error::Json { command: command.to_owned(), source })?;
         if value["event"] == "SHUTDOWN" {
             self.stopped = value["data"]["reason"].as_str().map(str::to_owned);
         }
@@ -221,10 +200,7 @@ mod tests {
         let mut qmp = Qmp::connect(&path, Duration::from_secs(5)).unwrap();
         assert_eq!(qmp.status().unwrap(), "running");
         let refused = qmp.resize("disk0", 1).unwrap_err();
-        assert_eq!(
-            refused.to_string(),
-            "QEMU refused \"block_resize\": no such drive"
-        );
+        assert_eq!(refused.to_string(), "QEMU refused \"block_resize\": no such drive");
         qmp.power_down().unwrap();
         assert_eq!(qmp.shutdown_reason(), Some("guest-shutdown"));
     }

@@ -147,29 +147,14 @@ impl Failure {
     }
 
     pub(crate) fn without_console(reason: Reason, evidence: &Path) -> Self {
-        Self {
-            reason: Box::new(reason),
-            tail: Vec::new(),
-            evidence: evidence.to_owned(),
-        }
+        Self { reason: Box::new(reason), tail: Vec::new(), evidence: evidence.to_owned() }
     }
 }
 
 impl Running {
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts {
-            child,
-            console,
-            evidence,
-            socket_dir,
-        } = parts;
-        Self {
-            child,
-            console,
-            qmp: None,
-            evidence,
-            _socket_dir: socket_dir,
-        }
+        let Parts { child, console, evidence, socket_dir } = parts;
+        Self { child, console, qmp: None, evidence, _socket_dir: socket_dir }
     }
 
     pub(crate) fn attach(&mut self, qmp: Qmp) {
@@ -180,16 +165,8 @@ impl Running {
     /// moment after the socket breaks.
     pub(crate) fn fail_early(&mut self, error: qmp::Error) -> Failure {
         let broken = matches!(error, qmp::Error::Connect { .. } | qmp::Error::Io { .. });
-        let gone = if broken {
-            self.ends_within(LAST_BREATH)
-        } else {
-            self.has_ended()
-        };
-        let reason = if gone {
-            self.early_end(Vec::new())
-        } else {
-            error.into()
-        };
+        let gone = if broken { self.ends_within(LAST_BREATH) } else { self.has_ended() };
+        let reason = if gone { self.early_end(Vec::new()) } else { error.into() };
         self.fail(reason)
     }
 
@@ -303,27 +280,19 @@ impl Running {
             tail: self.console.tail(TAIL),
             evidence: self.evidence.dir().to_owned(),
         };
-        if let Err(error) = self
-            .evidence
-            .write(evidence::REASON, &format!("{failure}\n"))
-        {
+        if let Err(error) = self.evidence.write(evidence::REASON, &format!("{failure}\n")) {
             tracing::warn!(%error, "reason not kept");
         }
         failure
     }
 
-    fn console_failure(&mut self, error: console::Error) -> Failure {
+    /// Turns what the console said into a failure: the machine is ended, the evidence stays.
+    pub fn console_failure(&mut self, error: console::Error) -> Failure {
         let reason = match error {
             console::Error::Deadline { missing, waited } => Reason::Deadline { missing, waited },
-            console::Error::Fatal {
-                fatal,
-                line,
-                missing,
-            } => Reason::Fatal {
-                fatal,
-                line,
-                missing,
-            },
+            console::Error::Fatal { fatal, line, missing } => {
+                Reason::Fatal { fatal, line, missing }
+            }
             console::Error::Closed { missing } => {
                 self.ends_within(LAST_BREATH);
                 self.early_end(missing)
@@ -342,12 +311,7 @@ impl Running {
         };
         let messages = fs::read(self.evidence.path(evidence::MESSAGES)).unwrap_or_default();
         let messages = String::from_utf8_lossy(&messages).trim().to_owned();
-        Reason::Ended {
-            status,
-            stopped,
-            messages,
-            missing,
-        }
+        Reason::Ended { status, stopped, messages, missing }
     }
 
     fn ends_within(&mut self, timeout: Duration) -> bool {

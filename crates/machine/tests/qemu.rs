@@ -3,8 +3,9 @@
 //! A FAT disk with a `startup.nsh` is a guest that prints, takes input, writes files, restarts
 //! and powers off, without any operating system. Where QEMU, OVMF or mtools are missing the
 //! tests say so and pass, except when `CI=true`.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
+use std::io::Write as _;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -13,8 +14,8 @@ use std::time::{Duration, Instant};
 use calve_machine::console::LOG;
 use calve_machine::machine::Error;
 use calve_machine::{
-    Accel, Architecture, Boot, Disk, Fatal, Firmware, Machine, Network, Reason, Restart, Search,
-    Write,
+    Accel, Architecture, Boot, Disk, Fatal, Firmware, Machine, Network, Reason, Restart, Running,
+    Search, Write,
 };
 
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -24,9 +25,7 @@ fn firmware() -> Option<Firmware> {
     let tools = ["qemu-system-x86_64", "mformat", "mcopy"];
     let missing = tools.into_iter().find(|tool| {
         let mut run = Command::new(tool);
-        run.arg("--version")
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
+        run.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
         run.status().is_err()
     });
     let firmware = Firmware::find(&Search::new(Architecture::X86_64));
@@ -36,7 +35,8 @@ fn firmware() -> Option<Firmware> {
         (None, Err(error)) => error.to_string(),
     };
     assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "{reason}");
-    eprintln!("SKIPPED: {reason}");
+    // Not `eprintln!`, which the test runner hides when a test passes.
+    writeln!(std::io::stderr(), "SKIPPED: {reason}").unwrap();
     None
 }
 
@@ -56,25 +56,12 @@ fn guest(script: &str) -> Option<Guest> {
     std::fs::write(&nsh, script.replace('\n', "\r\n")).unwrap();
     mtools("mformat", &image, &["::".as_ref()]);
     mtools("mcopy", &image, &[&nsh, "::startup.nsh".as_ref()]);
-    Some(Guest {
-        dir,
-        image,
-        firmware,
-    })
+    Some(Guest { dir, image, firmware })
 }
 
 fn mtools(tool: &str, image: &Path, arguments: &[&Path]) -> String {
-    let output = Command::new(tool)
-        .arg("-i")
-        .arg(image)
-        .args(arguments)
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "{tool}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let output = Command::new(tool).arg("-i").arg(image).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{tool}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
@@ -93,34 +80,30 @@ impl Guest {
     }
 }
 
+/// Starts a machine and presses a key at the shell, which otherwise waits five seconds.
+fn start(machine: &Machine) -> Running {
+    let mut running = machine.boot().unwrap();
+    running.expect("any other key to continue", PATIENCE).unwrap();
+    running.console().send(b"\r").unwrap();
+    running
+}
+
 #[test]
 fn a_disk_without_anything_to_boot_fails_at_once_with_evidence() {
     let Some(guest) = guest("") else { return };
-    let machine = Machine {
-        fatal: Fatal::ALL.to_vec(),
-        ..guest.machine()
-    };
+    let machine = Machine { fatal: Fatal::ALL.to_vec(), ..guest.machine() };
     let begin = Instant::now();
     let mut running = machine.boot().unwrap();
     let process = running.process();
     let failure = running.expect_all(&["login:"], PATIENCE).unwrap_err();
     assert!(begin.elapsed() < PATIENCE / 2);
     assert!(
-        matches!(
-            *failure.reason,
-            Reason::Fatal {
-                fatal: Fatal::NothingToBoot,
-                ..
-            }
-        ),
+        matches!(*failure.reason, Reason::Fatal { fatal: Fatal::NothingToBoot, .. }),
         "{failure:?}"
     );
     assert!(!failure.tail.is_empty());
     drop(running);
-    assert!(
-        !Path::new(&format!("/proc/{process}")).exists(),
-        "QEMU outlived its owner"
-    );
+    assert!(!Path::new(&format!("/proc/{process}")).exists(), "QEMU outlived its owner");
     let read = |name| std::fs::read_to_string(failure.evidence.join(name)).unwrap();
     assert!(read(LOG).contains("UEFI Interactive Shell"));
     assert!(read("command.txt").contains("snapshot=on"));
@@ -137,7 +120,7 @@ fn a_guest_is_talked_to_and_its_writes_are_thrown_away_unless_they_persist() {
     for write in [Write::Throwaway, Write::Persist] {
         let mut machine = guest.machine();
         machine.disks[0].write = write;
-        let mut running = machine.boot().unwrap();
+        let mut running = start(&machine);
         running.expect_all(&["is up", "Shell> "], PATIENCE).unwrap();
         running.send_line("echo written > fs0:\\kept.txt").unwrap();
         running.expect("Shell> ", PATIENCE).unwrap();
@@ -148,15 +131,8 @@ fn a_guest_is_talked_to_and_its_writes_are_thrown_away_unless_they_persist() {
         running.wait_off(PATIENCE).unwrap();
         assert!(!evidence.exists(), "evidence of a good run stayed");
         let listing = mtools("mdir", &guest.image, &["-b".as_ref(), "::".as_ref()]);
-        assert_eq!(
-            listing.contains("kept.txt"),
-            write == Write::Persist,
-            "{listing}"
-        );
-        assert_eq!(
-            before == std::fs::read(&guest.image).unwrap(),
-            write == Write::Throwaway
-        );
+        assert_eq!(listing.contains("kept.txt"), write == Write::Persist, "{listing}");
+        assert_eq!(before == std::fs::read(&guest.image).unwrap(), write == Write::Throwaway);
     }
 }
 
@@ -165,24 +141,12 @@ fn a_guest_that_goes_off_or_restarts_too_early_is_told() {
     let Some(guest) = guest("echo going\nreset -s\n") else {
         return;
     };
-    let failure = guest
-        .machine()
-        .boot()
-        .unwrap()
-        .expect("login:", PATIENCE)
-        .unwrap_err();
+    let failure = start(&guest.machine()).expect("login:", PATIENCE).unwrap_err();
     let text = failure.to_string();
     assert_eq!(text, "the guest powered off before \"login:\" appeared");
 
-    let restarting = Some("echo going\nreset -c\n")
-        .and_then(self::guest)
-        .unwrap();
-    let failure = restarting
-        .machine()
-        .boot()
-        .unwrap()
-        .expect("login:", PATIENCE)
-        .unwrap_err();
+    let restarting = self::guest("echo going\nreset -c\n").unwrap();
+    let failure = start(&restarting.machine()).expect("login:", PATIENCE).unwrap_err();
     let text = failure.to_string();
     assert_eq!(text, "the guest restarted before \"login:\" appeared");
 }
@@ -194,23 +158,13 @@ fn a_restart_keeps_the_overlay_and_a_grown_disk_leaves_the_image_alone() {
     ) else {
         return;
     };
-    let mut machine = Machine {
-        restart: Restart::Continue,
-        ..guest.machine()
-    };
+    let mut machine = Machine { restart: Restart::Continue, ..guest.machine() };
     let size = std::fs::metadata(&guest.image).unwrap().len();
     machine.disks[0].grown_to = Some(size + (4 << 30));
     let mut running = machine.boot().unwrap();
-    let blocks = running
-        .qmp()
-        .unwrap()
-        .execute("query-block", &serde_json::json!({}))
-        .unwrap()
-        .to_string();
-    assert!(
-        blocks.contains(&format!("\"virtual-size\":{}", size + (4 << 30))),
-        "{blocks}"
-    );
+    let blocks =
+        running.qmp().unwrap().execute("query-block", &serde_json::json!({})).unwrap().to_string();
+    assert!(blocks.contains(&format!("\"virtual-size\":{}", size + (4 << 30))), "{blocks}");
     running.expect("second time", PATIENCE).unwrap();
     assert_eq!(std::fs::metadata(&guest.image).unwrap().len(), size);
     // The shell does not listen to the power button.
@@ -223,22 +177,11 @@ fn what_qemu_refuses_is_told_in_its_own_words() {
     let Some(guest) = guest("") else { return };
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
-    let machine = Machine {
-        network: Some(Network::ssh(port)),
-        ..guest.machine()
-    };
+    let machine = Machine { network: Some(Network::ssh(port)), ..guest.machine() };
     let error = machine.boot().unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .contains("Could not set up host forwarding"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("Could not set up host forwarding"), "{error}");
     assert!(matches!(error, Error::Early(_)));
-    let machine = Machine {
-        qemu: Some("no-such-qemu".into()),
-        ..guest.machine()
-    };
+    let machine = Machine { qemu: Some("no-such-qemu".into()), ..guest.machine() };
     assert!(matches!(machine.boot(), Err(Error::NoQemu { .. })));
 }
 
@@ -251,7 +194,7 @@ fn every_bus_and_sector_size_starts_the_guest() {
     for bus in [Bus::Nvme, Bus::Usb, Bus::ScsiCd] {
         let mut machine = guest.machine();
         machine.disks[0].bus = bus;
-        let mut running = machine.boot().unwrap();
+        let mut running = start(&machine);
         // OVMF reads FAT at any sector size it was made for; here only the arguments are tried.
         if bus == Bus::Nvme {
             machine.disks[0].sector_size = SectorSize::B4096;
@@ -267,11 +210,8 @@ fn auto_acceleration_never_stands_in_the_way() {
     let Some(guest) = guest("echo guest is up\n") else {
         return;
     };
-    let machine = Machine {
-        accel: Accel::Auto,
-        ..guest.machine()
-    };
-    let mut running = machine.boot().unwrap();
+    let machine = Machine { accel: Accel::Auto, ..guest.machine() };
+    let mut running = start(&machine);
     running.expect("is up", PATIENCE).unwrap();
     running.stop();
 }

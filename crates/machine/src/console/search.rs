@@ -38,19 +38,8 @@ impl Wanted<'_> {
 impl<'a> Search<'a> {
     /// Looks for `texts` from `cursor` on.
     pub(super) fn new(texts: &[&'a str], order: Order, cursor: usize) -> Self {
-        let wanted = texts
-            .iter()
-            .map(|&text| Wanted {
-                text,
-                from: cursor,
-                end: None,
-            })
-            .collect();
-        Self {
-            order,
-            wanted,
-            cursor,
-        }
+        let wanted = texts.iter().map(|&text| Wanted { text, from: cursor, end: None }).collect();
+        Self { order, wanted, cursor }
     }
 
     /// Looks at the output so far.
@@ -105,16 +94,7 @@ impl Watch {
         let signs = fatal
             .iter()
             .flat_map(|&fatal| fatal.texts().iter().map(move |&text| (fatal, text)))
-            .map(|(fatal, text)| {
-                (
-                    fatal,
-                    Wanted {
-                        text,
-                        from: cursor,
-                        end: None,
-                    },
-                )
-            })
+            .map(|(fatal, text)| (fatal, Wanted { text, from: cursor, end: None }))
             .collect();
         Self { signs }
     }
@@ -137,18 +117,13 @@ impl Watch {
             .filter_map(|(fatal, sign)| sign.end.map(|end| (*fatal, end)))
             .min_by_key(|&(_, end)| end)?;
         let (head, tail) = text.split_at(end.saturating_sub(dropped).min(text.len()));
-        let begin = head
-            .iter()
-            .rposition(|&byte| byte == b'\n')
-            .map_or(0, |at| at + 1);
+        let begin = head.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
         let rest = match tail.iter().position(|&byte| byte == b'\n') {
             Some(at) => at,
             None if closed => tail.len(),
             None => return None,
         };
-        let line = String::from_utf8_lossy(&text[begin..head.len() + rest])
-            .trim()
-            .to_owned();
+        let line = String::from_utf8_lossy(&text[begin..head.len() + rest]).trim().to_owned();
         Some((fatal, line))
     }
 }
@@ -157,6 +132,5 @@ fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
     if wanted.is_empty() {
         return Some(0);
     }
-    text.windows(wanted.len())
-        .position(|window| window == wanted)
+    text.windows(wanted.len()).position(|window| window == wanted)
 }

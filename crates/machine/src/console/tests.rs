@@ -13,12 +13,7 @@ fn console() -> (Console, PipeWriter, PipeReader, tempfile::TempDir) {
     let dir = tempfile::tempdir().unwrap();
     let (output, guest_writes) = pipe().unwrap();
     let (guest_reads, input) = pipe().unwrap();
-    (
-        Console::new(output, input, dir.path()).unwrap(),
-        guest_writes,
-        guest_reads,
-        dir,
-    )
+    (Console::new(output, input, dir.path()).unwrap(), guest_writes, guest_reads, dir)
 }
 
 #[test]
@@ -53,15 +48,11 @@ fn each_wait_sees_only_what_is_new() {
 fn order_and_repeats_count() {
     let (mut console, mut guest, _input, _dir) = console();
     guest.write_all(b"b a b").unwrap();
-    console
-        .expect_ordered(&["a", "b"], Order::Sequence, LATE)
-        .unwrap();
+    console.expect_ordered(&["a", "b"], Order::Sequence, LATE).unwrap();
     guest.write_all(b" b a").unwrap();
     console.expect_all(&["a", "b"], LATE).unwrap();
     guest.write_all(b"b a ").unwrap();
-    let error = console
-        .expect_ordered(&["a", "b"], Order::Sequence, SOON)
-        .unwrap_err();
+    let error = console.expect_ordered(&["a", "b"], Order::Sequence, SOON).unwrap_err();
     assert!(matches!(error, Error::Deadline { missing, .. } if missing == ["b"]));
     let error = console.expect_all(&["b", "a", "a"], SOON).unwrap_err();
     assert!(matches!(error, Error::Deadline { missing, .. } if missing == ["a"]));
@@ -72,13 +63,8 @@ fn order_and_repeats_count() {
 #[test]
 fn fatal_lines_end_a_wait_when_complete() {
     let (mut console, mut guest, _input, _dir) = console();
-    guest
-        .write_all(b"[ 1.0] Kernel panic - not syncing: no")
-        .unwrap();
-    assert!(matches!(
-        console.expect("login:", SOON),
-        Err(Error::Deadline { .. })
-    ));
+    guest.write_all(b"[ 1.0] Kernel panic - not syncing: no").unwrap();
+    assert!(matches!(console.expect("login:", SOON), Err(Error::Deadline { .. })));
     guest.write_all(b" init found\nlater").unwrap();
     let error = console.expect("login:", LATE).unwrap_err();
     assert_eq!(
@@ -88,9 +74,7 @@ fn fatal_lines_end_a_wait_when_complete() {
     // Who expects the panic gets it, and who does not watch for it waits on.
     console.expect("Kernel panic", LATE).unwrap();
     console.watch_for(&[]);
-    guest
-        .write_all(b"\nUEFI Interactive Shell v2.2\nlogin:")
-        .unwrap();
+    guest.write_all(b"\nUEFI Interactive Shell v2.2\nlogin:").unwrap();
     console.expect("login:", LATE).unwrap();
 }
 
@@ -100,10 +84,7 @@ fn the_end_of_output_ends_a_wait() {
     guest.write_all(b"going down\n").unwrap();
     drop(guest);
     let error = console.expect_all(&["down", "up"], LATE).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "the console closed before \"up\" appeared"
-    );
+    assert_eq!(error.to_string(), "the console closed before \"up\" appeared");
     assert_eq!(console.tail(5), ["going down"]);
 }
 
@@ -130,8 +111,5 @@ fn a_guest_that_talks_without_end_is_kept_within_bounds() {
     console.expect("end", LATE).unwrap();
     writer.join().unwrap();
     assert!(console.shared.lock().text.len() <= KEPT);
-    assert!(matches!(
-        console.expect("more", LATE),
-        Err(Error::Closed { .. })
-    ));
+    assert!(matches!(console.expect("more", LATE), Err(Error::Closed { .. })));
 }

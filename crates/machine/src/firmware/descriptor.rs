@@ -67,11 +67,7 @@ pub(super) fn files(search: &Search, looked: &mut Vec<PathBuf>) -> Vec<PathBuf> 
             continue;
         };
         for entry in entries.flatten() {
-            if entry
-                .path()
-                .extension()
-                .is_some_and(|extension| extension == "json")
-            {
+            if entry.path().extension().is_some_and(|extension| extension == "json") {
                 by_name.insert(entry.file_name(), entry.path());
             }
         }
@@ -106,16 +102,10 @@ impl Descriptor {
         let machine = architecture.versioned_machine();
         self.interface_types.iter().any(|kind| kind == "uefi")
             && self.mapping.device == "flash"
-            && !self
-                .features
-                .iter()
-                .any(|name| REFUSED_FEATURES.contains(&name.as_str()))
+            && !self.features.iter().any(|name| REFUSED_FEATURES.contains(&name.as_str()))
             && self.targets.iter().any(|target| {
                 target.architecture == architecture.name()
-                    && target
-                        .machines
-                        .iter()
-                        .any(|pattern| matches_glob(pattern, machine))
+                    && target.machines.iter().any(|pattern| matches_glob(pattern, machine))
             })
     }
 }
@@ -127,10 +117,7 @@ impl File {
             "qcow2" => FlashFormat::Qcow2,
             _ => return None,
         };
-        Some(Flash {
-            path: self.filename,
-            format,
-        })
+        Some(Flash { path: self.filename, format })
     }
 }
 

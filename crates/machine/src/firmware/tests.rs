@@ -14,10 +14,7 @@ fn touch(root: &Path, path: &str) -> PathBuf {
 }
 
 fn search(root: &Path, architecture: Architecture) -> Search {
-    Search {
-        root: root.to_owned(),
-        ..Search::new(architecture)
-    }
+    Search { root: root.to_owned(), ..Search::new(architecture) }
 }
 
 fn describe(root: &Path, file: &str, code: &Path, vars: &Path, extra: &str) {
@@ -36,21 +33,13 @@ fn describe(root: &Path, file: &str, code: &Path, vars: &Path, extra: &str) {
 #[test]
 fn distribution_places_are_found_for_both_architectures() {
     let cases = [
-        (
-            Architecture::X86_64,
-            "usr/share/OVMF/OVMF_CODE_4M.fd",
-            "usr/share/OVMF/OVMF_VARS_4M.fd",
-        ),
+        (Architecture::X86_64, "usr/share/OVMF/OVMF_CODE_4M.fd", "usr/share/OVMF/OVMF_VARS_4M.fd"),
         (
             Architecture::X86_64,
             "usr/share/edk2/x64/OVMF_CODE.4m.fd",
             "usr/share/edk2/x64/OVMF_VARS.4m.fd",
         ),
-        (
-            Architecture::Aarch64,
-            "usr/share/AAVMF/AAVMF_CODE.fd",
-            "usr/share/AAVMF/AAVMF_VARS.fd",
-        ),
+        (Architecture::Aarch64, "usr/share/AAVMF/AAVMF_CODE.fd", "usr/share/AAVMF/AAVMF_VARS.fd"),
         (
             Architecture::Aarch64,
             "opt/homebrew/share/qemu/edk2-aarch64-code.fd",
@@ -83,20 +72,8 @@ fn descriptors_go_by_name_and_without_secure_boot() {
     let dir = root.path();
     let (vars, plain, secure) = (touch(dir, "v"), touch(dir, "plain"), touch(dir, "secure"));
     let usr = "usr/share/qemu/firmware";
-    describe(
-        dir,
-        &format!("{usr}/40-secure.json"),
-        &secure,
-        &vars,
-        r#", "secure-boot""#,
-    );
-    describe(
-        dir,
-        &format!("{usr}/50-gone.json"),
-        &dir.join("gone"),
-        &vars,
-        "",
-    );
+    describe(dir, &format!("{usr}/40-secure.json"), &secure, &vars, r#", "secure-boot""#);
+    describe(dir, &format!("{usr}/50-gone.json"), &dir.join("gone"), &vars, "");
     describe(dir, &format!("{usr}/60-plain.json"), &plain, &vars, "");
     fs::write(dir.join(usr).join("55-broken.json"), "{").unwrap();
     let found = Firmware::find(&search(dir, Architecture::X86_64)).unwrap();
@@ -118,33 +95,22 @@ fn an_explicit_path_wins_and_finds_its_variables() {
     touch(root.path(), "usr/share/OVMF/OVMF_CODE_4M.fd");
     touch(root.path(), "usr/share/OVMF/OVMF_VARS_4M.fd");
     let code = touch(root.path(), "mine/MY_CODE.fd");
-    let asked = Search {
-        code: Some(code.clone()),
-        ..search(root.path(), Architecture::X86_64)
-    };
+    let asked = Search { code: Some(code.clone()), ..search(root.path(), Architecture::X86_64) };
     let error = Firmware::find(&asked).unwrap_err();
     assert!(error.to_string().contains("MY_VARS.fd"), "{error}");
     let vars = touch(root.path(), "mine/MY_VARS.fd");
     let found = Firmware::find(&asked).unwrap();
     assert_eq!((found.code.path, found.vars.path), (code, vars));
-    let missing = Search {
-        code: Some(root.path().join("no_CODE.fd")),
-        ..asked
-    };
-    assert!(matches!(
-        Firmware::find(&missing),
-        Err(Error::Unreadable { .. })
-    ));
+    let missing = Search { code: Some(root.path().join("no_CODE.fd")), ..asked };
+    assert!(matches!(Firmware::find(&missing), Err(Error::Unreadable { .. })));
 }
 
 #[test]
 fn the_error_names_every_place_and_the_package() {
     let root = tempfile::tempdir().unwrap();
     let prebuilt = root.path().join("cache");
-    let asked = Search {
-        prebuilt: Some(prebuilt.clone()),
-        ..search(root.path(), Architecture::X86_64)
-    };
+    let asked =
+        Search { prebuilt: Some(prebuilt.clone()), ..search(root.path(), Architecture::X86_64) };
     let text = Firmware::find(&asked).unwrap_err().to_string();
     for expected in [
         "etc/qemu/firmware/*.json",

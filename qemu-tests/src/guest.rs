@@ -1,0 +1,119 @@
+//! A sample system that is up, and its root shell on the serial console.
+//!
+//! Each command runs in a subshell between two marks. The marks are put together by `printf` in
+//! the guest, so the echo of the command line never looks like them, and they are numbered, so an
+//! answer never counts for another command. What the kernel or systemd write to the console
+//! meanwhile would land in the output; kernel messages are switched off for that reason.
+
+use std::time::{Duration, Instant};
+
+use calve_machine::{Running, console};
+
+use crate::Error;
+
+/// What each sample prints when it is up.
+pub(crate) const UP: &str = "SAMPLE-SYSTEM-UP";
+/// How long the shell may take to answer before it is asked again.
+const NUDGE: Duration = Duration::from_secs(2);
+/// busybox' line editor takes 1024 bytes; the marks need their share.
+const LONGEST: usize = 900;
+
+/// A running sample system.
+#[derive(Debug)]
+pub struct Guest {
+    running: Running,
+    patience: Duration,
+    commands: u32,
+}
+
+/// What came of a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    /// Its exit status.
+    pub status: u8,
+    /// What it wrote, both streams, without the last line break.
+    pub text: String,
+}
+
+impl Guest {
+    /// Waits until the sample says that it is up and its shell answers.
+    pub fn up(running: Running, patience: Duration) -> Result<Self, Error> {
+        let mut guest = Self { running, patience, commands: 0 };
+        guest.wait_up()?;
+        Ok(guest)
+    }
+
+    /// The machine, for what this harness does not wrap.
+    pub fn running(&mut self) -> &mut Running {
+        &mut self.running
+    }
+
+    /// Runs a shell command that must succeed, and gives its output.
+    pub fn run(&mut self, command: &str) -> Result<String, Error> {
+        let output = self.output(command)?;
+        if output.status == 0 {
+            Ok(output.text)
+        } else {
+            Err(Error::Command { command: command.to_owned(), output })
+        }
+    }
+
+    /// Runs a shell command, and gives its output and exit status.
+    pub fn output(&mut self, command: &str) -> Result<Output, Error> {
+        if command.len() > LONGEST {
+            let (size, most) = (command.len(), LONGEST);
+            return Err(Error::TooLong { command: command.to_owned(), size, most });
+        }
+        self.commands += 1;
+        let number = self.commands;
+        self.running.send_line(&format!(
+            "printf '<%s %s>\\n' begin {number}; ( {command}\n) </dev/null 2>&1; \
+             printf '\\n<%s %s %s>\\n' end {number} $?"
+        ))?;
+        self.running.expect(&format!("<begin {number}>\n"), self.patience)?;
+        let end = format!("\n<end {number} ");
+        let text = self.running.expect(&end, self.patience)?;
+        let answer = self.running.expect(">", self.patience)?;
+        let status = answer
+            .trim_end_matches('>')
+            .parse()
+            .map_err(|_| Error::Garbled { command: command.to_owned(), answer: answer.clone() })?;
+        let text = text.strip_suffix(&end).unwrap_or(&text);
+        Ok(Output { status, text: text.strip_suffix('\n').unwrap_or(text).to_owned() })
+    }
+
+    /// Restarts the guest from inside, and waits until it is up again.
+    pub fn reboot(&mut self) -> Result<(), Error> {
+        self.running.send_line("sync; reboot")?;
+        self.wait_up()
+    }
+
+    /// Powers the guest off from inside.
+    pub fn power_off(mut self) -> Result<(), Error> {
+        self.running.send_line("sync; poweroff")?;
+        Ok(self.running.wait_off(self.patience)?)
+    }
+
+    fn wait_up(&mut self) -> Result<(), Error> {
+        self.running.expect(UP, self.patience)?;
+        self.sync()?;
+        self.output("echo 1 >/proc/sys/kernel/printk").map(drop)
+    }
+
+    /// Asks until the shell answers: it may start after the sample says that it is up, and
+    /// what is typed before that is lost.
+    fn sync(&mut self) -> Result<(), Error> {
+        let deadline = Instant::now() + self.patience;
+        loop {
+            self.commands += 1;
+            let number = self.commands;
+            self.running.send_line(&format!("printf '<%s %s>\\n' ready {number}"))?;
+            let answer = format!("<ready {number}>");
+            match self.running.console().expect(&answer, NUDGE) {
+                Ok(_) => return Ok(()),
+                Err(console::Error::Deadline { .. }) if Instant::now() < deadline => {}
+                Err(error) => return Err(self.running.console_failure(error).into()),
+            }
+        }
+    }
+}
