@@ -6,7 +6,9 @@
 //! - [`store`]: the store's files on this machine, also of a chroot store
 //! - [`bootspec`]: kernel, initrd and command line, per specialisation
 //! - [`fstab`], [`crypttab`], [`device_spec`]: what a system mounts and how it names the devices
-//! - [`initrd`]: what stage 1 has at hand
+//! - [`initrd`], [`stage1`]: what the first stage has at hand and what it will do
+//! - [`installer`]: which boot loader the closure would install
+//! - [`system`]: a toplevel with all of the above
 //!
 //! Readers start no processes, read no environment and no clock. They never run code of the closure.
 
@@ -16,10 +18,13 @@ pub mod crypttab;
 pub mod device_spec;
 pub mod fstab;
 pub mod initrd;
+pub mod installer;
 pub mod nar_hash;
 pub mod nix_base32;
 pub mod path_info;
 pub mod registration;
+pub mod stage1;
 pub mod store;
 pub mod store_db;
 pub mod store_path;
+pub mod system;

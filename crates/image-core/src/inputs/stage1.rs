@@ -1,0 +1,209 @@
+//! What a system's first stage will do: load modules, unlock volumes, mount file systems.
+//!
+//! Told from the initrd's own files. With systemd these are `etc/fstab` and `etc/crypttab`; the scripted
+//! stage 1 has a list of mounts (`…-initrd-fsinfo`, four lines each) and calls `cryptsetup luksOpen` in
+//! its script. Follows nixpkgs' `stage-1-init.sh`, `luksroot.nix` and `systemd/initrd.nix`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use super::crypttab::{self, Volume};
+use super::device_spec::DeviceSpec;
+use super::fstab::{self, Fstab, Mount};
+use super::initrd::{self, Initrd, Limits, module_name};
+use super::store::{self, HostStore};
+use super::store_path::StoreFile;
+
+/// Why an initrd could not be understood.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file could not be reached.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// It is no initrd.
+    #[error("{file} cannot be read as an initrd")]
+    Initrd {
+        /// Which file.
+        file: StoreFile,
+        /// What is wrong with it.
+        source: initrd::Error,
+    },
+    /// Its fstab is malformed.
+    #[error("{file} holds a malformed fstab")]
+    Fstab {
+        /// Which initrd.
+        file: StoreFile,
+        /// What is wrong with it.
+        source: fstab::Error,
+    },
+    /// Its crypttab is malformed.
+    #[error("{file} holds a malformed crypttab")]
+    Crypttab {
+        /// Which initrd.
+        file: StoreFile,
+        /// What is wrong with it.
+        source: crypttab::Error,
+    },
+}
+
+/// What runs first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// NixOS' shell script.
+    Scripted,
+    /// systemd, the default since NixOS 26.05.
+    Systemd,
+}
+
+/// The first stage of one configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Stage1 {
+    /// What runs first.
+    pub kind: Kind,
+    /// Modules in the initrd, by the kernel's names.
+    pub modules: BTreeSet<String>,
+    /// What it mounts.
+    pub mounts: Vec<Mount>,
+    /// What it unlocks.
+    pub volumes: Vec<Volume>,
+}
+
+impl Stage1 {
+    /// Reads an initrd of the store.
+    pub fn read(store: &HostStore, file: &StoreFile) -> Result<Self, Error> {
+        let limits = Limits::default();
+        let wrong = |source| Error::Initrd { file: file.clone(), source };
+        let initrd = Initrd::list(store.open(file)?, &limits).map_err(wrong)?;
+        let mut places = BTreeMap::new();
+        for path in ["etc/fstab", "etc/crypttab", "init"] {
+            if let Some(name) = initrd.resolve(path.as_bytes()) {
+                places.insert(path, name);
+            }
+        }
+        let fsinfo =
+            initrd.entries().map(|(name, _)| name).find(|n| n.ends_with(b"-initrd-fsinfo"));
+        places.extend(fsinfo.map(|name| ("fsinfo", name.to_vec())));
+        let is_systemd = initrd.resolve(b"etc/initrd-release").is_some()
+            || places.get("init").is_some_and(|name| name.ends_with(b"systemd"));
+        if is_systemd {
+            // The program itself need not be looked at, and is large.
+            places.remove("init");
+        }
+        let wanted = places.values().cloned().collect();
+        let contents = Initrd::extract(store.open(file)?, &wanted, &limits).map_err(wrong)?;
+        let text = |path: &str| {
+            let content = contents.get(places.get(path)?)?;
+            Some(String::from_utf8_lossy(content).into_owned())
+        };
+        Ok(Self {
+            kind: if is_systemd { Kind::Systemd } else { Kind::Scripted },
+            modules: initrd.modules(),
+            mounts: mounts(file, text("etc/fstab"), text("fsinfo"))?,
+            volumes: volumes(file, text("etc/crypttab"), text("init"))?,
+        })
+    }
+}
+
+fn mounts(
+    file: &StoreFile,
+    fstab: Option<String>,
+    fsinfo: Option<String>,
+) -> Result<Vec<Mount>, Error> {
+    let fstab = Fstab::parse(&fstab.unwrap_or_default(), "etc/fstab")
+        .map_err(|source| Error::Fstab { file: file.clone(), source })?;
+    let mut mounts = fstab.mounts;
+    mounts.extend(read_fsinfo(&fsinfo.unwrap_or_default()));
+    Ok(mounts)
+}
+
+/// Reads the scripted stage 1's list: mount point, device, type and options on a line each.
+fn read_fsinfo(text: &str) -> Vec<Mount> {
+    let lines: Vec<&str> = text.lines().collect();
+    lines
+        .chunks_exact(4)
+        .enumerate()
+        .map(|(index, mount)| Mount {
+            spec: mount[1].to_owned(),
+            device: DeviceSpec::parse(mount[1]),
+            mount_point: mount[0].to_owned(),
+            fs_type: mount[2].to_owned(),
+            options: mount[3].split(',').map(str::to_owned).collect(),
+            line: index * 4 + 1,
+        })
+        .collect()
+}
+
+fn volumes(
+    file: &StoreFile,
+    crypttab: Option<String>,
+    init: Option<String>,
+) -> Result<Vec<Volume>, Error> {
+    let mut volumes = crypttab::parse(&crypttab.unwrap_or_default(), "etc/crypttab")
+        .map_err(|source| Error::Crypttab { file: file.clone(), source })?;
+    let init = init.unwrap_or_default();
+    for volume in init.lines().enumerate().filter_map(|(index, line)| opened(index + 1, line)) {
+        // The script has one call for each way to get at a key.
+        if !volumes.iter().any(|known| known.name == volume.name) {
+            volumes.push(volume);
+        }
+    }
+    Ok(volumes)
+}
+
+/// The volume that a line of the script opens: `cryptsetup luksOpen DEVICE NAME …`.
+fn opened(line: usize, text: &str) -> Option<Volume> {
+    let (_, call) = text.split_once("cryptsetup luksOpen ")?;
+    let mut words = call.split_ascii_whitespace().filter(|word| !word.starts_with('-'));
+    let clean = |word: &str| word.trim_matches(['"', '\'', ';']).to_owned();
+    let device = clean(words.next()?);
+    let name = clean(words.next()?);
+    // A variable is not known before it runs.
+    let known = !device.contains('$') && !name.contains('$');
+    known.then(|| Volume {
+        name,
+        device: DeviceSpec::parse(&device),
+        key_file: None,
+        options: Vec::new(),
+        line,
+    })
+}
+
+/// The modules that a kernel has built in, by the kernel's names; from the text of `modules.builtin`.
+pub fn read_builtin(text: &str) -> BTreeSet<String> {
+    text.lines().filter_map(module_name).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn scripted_luks() {
+        let fsinfo = include_str!("../../testdata/real/luks-initrd-ssh/initrd-fsinfo");
+        let mounts = read_fsinfo(fsinfo);
+        assert_eq!(mounts.len(), 1);
+        assert_eq!(mounts[0].device, DeviceSpec::Mapper("cryptroot".to_owned()));
+        assert_eq!((mounts[0].mount_point.as_str(), mounts[0].fs_type.as_str()), ("/", "ext4"));
+
+        let script = "wait_target \"device\" /dev/disk/by-partlabel/cryptroot || die x\n\
+            echo -n \"$p\" | cryptsetup luksOpen /dev/disk/by-partlabel/cryptroot cryptroot \
+            --allow-discards --key-file=-\n\
+            cryptsetup luksOpen /dev/disk/by-partlabel/cryptroot cryptroot\n\
+            cryptsetup luksOpen $device $name\n";
+        let file = "/nix/store/p1ghxi6s5ar9ga8i0wcsadlng4vqc25a-initrd".parse().unwrap();
+        let volumes = volumes(&file, None, Some(script.to_owned())).unwrap();
+        assert_eq!(volumes.len(), 1);
+        assert_eq!(volumes[0].name, "cryptroot");
+        assert_eq!(volumes[0].device, DeviceSpec::PartLabel("cryptroot".to_owned()));
+    }
+
+    #[test]
+    fn builtin_modules() {
+        let found = read_builtin("kernel/fs/ext4/ext4.ko\nkernel/drivers/nvme/nvme-core.ko\n\n");
+        assert_eq!(found.into_iter().collect::<Vec<_>>(), ["ext4", "nvme_core"]);
+    }
+}

@@ -1,0 +1,114 @@
+//! Systems: real toplevels' files, laid out in a chroot store.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods)]
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+
+use super::*;
+use crate::inputs::device_spec::DeviceSpec;
+use crate::inputs::installer::BootLoader;
+
+macro_rules! real {
+    ($folder:literal, $file:literal) => {
+        ($file, include_str!(concat!("../../testdata/real/", $folder, "/", $file)))
+    };
+}
+
+const TOP: &str = "22qfp468zx6lkb1b8lll57c5fia9ccgs-nixos-system-oracle-24.11pre-git";
+const ETC: &str = "nifl7r0xlx5y3d7msbwncx3fpkxi9386-etc";
+
+/// A chroot store with one toplevel made of files read off a real one.
+fn toplevel(files: &[(&str, &str)]) -> (tempfile::TempDir, HostStore) {
+    let root = tempfile::tempdir().unwrap();
+    let store = root.path().join("nix/store");
+    fs::create_dir_all(store.join(TOP).join("specialisation")).unwrap();
+    fs::create_dir_all(store.join(ETC).join("etc")).unwrap();
+    symlink(format!("/nix/store/{ETC}/etc"), store.join(TOP).join("etc")).unwrap();
+    for (name, text) in files {
+        let folder = if *name == "fstab" { format!("{ETC}/etc") } else { TOP.to_owned() };
+        fs::write(store.join(folder).join(name), text).unwrap();
+    }
+    let host = HostStore::at(root.path());
+    (root, host)
+}
+
+#[test]
+fn a_real_system() {
+    let (root, store) = toplevel(&[
+        real!("minimal-uefi", "boot.json"),
+        real!("minimal-uefi", "fstab"),
+        real!("minimal-uefi", "kernel-params"),
+        real!("minimal-uefi", "nixos-version"),
+        real!("minimal-uefi", "system"),
+        ("init", "#!/bin/sh\n"),
+    ]);
+    let top = root.path().join("nix/store").join(TOP);
+    fs::set_permissions(top.join("init"), fs::Permissions::from_mode(0o555)).unwrap();
+    fs::create_dir_all(top.join("kernel-modules/lib/modules/6.1")).unwrap();
+    fs::write(
+        top.join("kernel-modules/lib/modules/6.1/modules.builtin"),
+        "kernel/fs/ext4/ext4.ko\n",
+    )
+    .unwrap();
+    symlink(format!("/nix/store/{TOP}"), root.path().join("result")).unwrap();
+    let system = System::read(&store, &root.path().join("result")).unwrap();
+    assert_eq!(system.main.toplevel.base_name(), TOP);
+    assert_eq!(
+        (system.main.label.as_str(), system.main.platform.as_str()),
+        ("24.11pre-git", "x86_64-linux")
+    );
+    assert_eq!(system.main.kernel_params, ["console=ttyS0", "loglevel=4"]);
+    let spec = system.main.bootspec.as_ref().unwrap();
+    assert_eq!(spec.kernel_params, system.main.kernel_params);
+    let root_mount = system.main.fstab.at("/").unwrap();
+    assert_eq!(root_mount.device, DeviceSpec::Label("nixos".to_owned()));
+    assert!(system.main.has_init && !system.main.etc_overlay && !system.main.blesses_boots);
+    assert!(system.main.builtin_modules.contains("ext4"));
+    assert!(system.main.installer.is_none());
+    assert_eq!(system.all().count(), 1);
+}
+
+#[test]
+fn a_container_has_no_bootspec() {
+    let (_root, store) = toplevel(&[
+        real!("proxmox-lxc", "fstab"),
+        real!("proxmox-lxc", "nixos-version"),
+        real!("proxmox-lxc", "system"),
+    ]);
+    let system = System::of(&store, &StorePath::from_base_name(TOP).unwrap()).unwrap();
+    assert!(system.main.bootspec.is_none() && !system.main.has_init);
+}
+
+#[test]
+fn what_is_no_system_is_refused() {
+    let (_root, store) = toplevel(&[real!("proxmox-lxc", "system")]);
+    let found = System::of(&store, &StorePath::from_base_name(TOP).unwrap()).unwrap_err();
+    let expected = "is no NixOS system: expected a file \"nixos-version\" in it";
+    assert_eq!(found.to_string(), format!("/nix/store/{TOP} {expected}"));
+    let (_root, store) = toplevel(&[
+        real!("testvm", "boot.json"),
+        real!("testvm", "nixos-version"),
+        real!("testvm", "system"),
+    ]);
+    let found = System::of(&store, &StorePath::from_base_name(TOP).unwrap()).unwrap_err();
+    assert!(matches!(found, Error::OtherToplevel { .. }), "{found}");
+}
+
+/// The sample system, where `cargo xtask fixture` has built it.
+#[test]
+fn the_sample_system() {
+    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/fixture/mini/system");
+    let store = HostStore::host();
+    let Ok(path) = store.find(&sample) else {
+        eprintln!("SKIPPED: the sample system is not built (cargo xtask fixture mini)");
+        return;
+    };
+    let system = System::of(&store, &path).unwrap();
+    assert_eq!(system.main.installer.as_ref().unwrap().boot_loader, BootLoader::SystemdBoot);
+    assert_eq!(system.specialisations.len(), 1);
+    let initrd = system.main.bootspec.as_ref().unwrap().initrd.clone().unwrap();
+    let stage1 = crate::inputs::stage1::Stage1::read(&store, &initrd).unwrap();
+    assert!(stage1.modules.contains("virtio_blk"), "{:?}", stage1.modules);
+    assert!(system.main.has_init);
+}
