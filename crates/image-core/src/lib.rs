@@ -29,3 +29,6 @@ pub mod inputs;
 
 pub mod plan;
 pub mod tree;
+
+pub mod output;
+pub mod region;
