@@ -3,6 +3,7 @@
 //! They install what a fresh machine lacks, build the sample systems, run the tests and show the
 //! program at work. Nothing of calve itself lives here.
 
+mod bench;
 mod check;
 mod demo;
 mod fixture;
@@ -28,6 +29,8 @@ enum Chore {
     Test(test::Args),
     /// Build a disk image from a sample system and boot it.
     Demo,
+    /// Measure calve beside the other ways of doing the same work.
+    Bench(bench::Args),
     /// Formatting, lints, and the ceiling on dependencies.
     Check,
 }
@@ -43,6 +46,8 @@ enum Failure {
     Test(#[from] test::Error),
     #[error(transparent)]
     Demo(#[from] demo::Error),
+    #[error(transparent)]
+    Bench(#[from] bench::Error),
     #[error(transparent)]
     Check(#[from] check::Error),
 }
@@ -63,6 +68,7 @@ fn run(chore: &Chore) -> Result<(), Failure> {
         Chore::Fixture(args) => fixture::run(args)?,
         Chore::Test(args) => test::run(args)?,
         Chore::Demo => demo::run()?,
+        Chore::Bench(args) => bench::run(args)?,
         Chore::Check => check::run()?,
     }
     Ok(())

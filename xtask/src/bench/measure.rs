@@ -1,0 +1,80 @@
+//! One run of one contender.
+//!
+//! A contender is a line of shell, because that is what a user would type and what a reader can
+//! check. GNU time counts processor time and the peak memory of the largest process in it; wall time
+//! is taken around the whole, `sync -f` included, so that nobody wins by leaving work to the kernel.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use super::Error;
+use crate::program;
+
+/// One way of doing the work.
+#[derive(Debug, Clone)]
+pub(super) struct Contender {
+    /// As the table calls it.
+    pub(super) name: &'static str,
+    /// Shell; writes the file `$OUT`, works in `$DIR`.
+    pub(super) script: String,
+    /// Values the script uses, by name.
+    pub(super) env: Vec<(&'static str, PathBuf)>,
+}
+
+/// What one run cost.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sample {
+    /// Seconds from start to `sync`.
+    pub(super) wall: f64,
+    /// Seconds of processor, user and system.
+    pub(super) cpu: f64,
+    /// Peak resident set of the largest process, KiB.
+    pub(super) peak: u64,
+    /// Bytes allocated by the output.
+    pub(super) allocated: u64,
+}
+
+/// Runs a contender in a directory that is emptied before and after.
+pub(super) fn sample(contender: &Contender, dir: &Path, round: usize) -> Result<Sample, Error> {
+    empty(dir)?;
+    program::run(&mut program::command("sync"))?;
+    let (out, cost) = (dir.join("out"), dir.join("cost"));
+    let mut command = program::command("bash");
+    command.args([
+        "-euc",
+        r#"/usr/bin/time -f "%U %S %M" -o "$COST" bash -euc "$SCRIPT"; sync -f "$OUT""#,
+    ]);
+    command.env("SCRIPT", &contender.script).env("OUT", &out).env("DIR", dir).env("COST", &cost);
+    command.envs(contender.env.iter().map(|(name, value)| (*name, value)));
+    let start = Instant::now();
+    let said = program::read(&mut command).map(|_| ()).map_err(|error| error.to_string());
+    let wall = start.elapsed().as_secs_f64();
+    said.map_err(|said| Error::Contender { contender: contender.name.to_owned(), round, said })?;
+    let cost = std::fs::read_to_string(&cost).unwrap_or_default();
+    let mut fields = cost.lines().last().unwrap_or_default().split(' ');
+    let mut field =
+        || fields.next().and_then(|field| field.parse::<f64>().ok()).unwrap_or(f64::NAN);
+    let (user, system, peak) = (field(), field(), field());
+    let sample = Sample { wall, cpu: user + system, peak: whole(peak), allocated: allocated(&out) };
+    empty(dir)?;
+    Ok(sample)
+}
+
+fn allocated(path: &Path) -> u64 {
+    use std::os::unix::fs::MetadataExt;
+    path.metadata().map_or(0, |meta| meta.blocks() * 512)
+}
+
+fn empty(dir: &Path) -> Result<(), Error> {
+    let error = |what| move |source| Error::File { what, path: dir.to_path_buf(), source };
+    if dir.exists() {
+        std::fs::remove_dir_all(dir).map_err(error("empty"))?;
+    }
+    std::fs::create_dir_all(dir).map_err(error("create"))
+}
+
+/// A whole number that another program printed.
+#[allow(clippy::as_conversions, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+fn whole(number: f64) -> u64 {
+    if number.is_finite() { number as u64 } else { 0 }
+}
