@@ -5,6 +5,7 @@
 //! answer never counts for another command. What the kernel or systemd write to the console
 //! meanwhile would land in the output; kernel messages are switched off for that reason.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use calve_machine::{Running, console};
@@ -15,6 +16,10 @@ use crate::Error;
 pub(crate) const UP: &str = "SAMPLE-SYSTEM-UP";
 /// How long the shell may take to answer before it is asked again.
 const NUDGE: Duration = Duration::from_secs(2);
+/// What systemd-boot's menu shows while it waits.
+const MENU: &str = "Boot in ";
+/// Between two keys: the menu must not take the escape sequence of an arrow for an Esc.
+const KEY: Duration = Duration::from_millis(300);
 /// busybox' line editor takes 1024 bytes; the marks need their share.
 const LONGEST: usize = 900;
 
@@ -41,6 +46,23 @@ impl Guest {
         let mut guest = Self { running, patience, commands: 0 };
         guest.wait_up()?;
         Ok(guest)
+    }
+
+    /// Chooses an entry of systemd-boot's menu, `down` keys below the default, and waits until
+    /// the sample is up. The menu must be shown, so its timeout must not be 0.
+    pub fn up_by_menu(
+        mut running: Running,
+        down: usize,
+        patience: Duration,
+    ) -> Result<Self, Error> {
+        running.expect(MENU, patience)?;
+        for _ in 0..down {
+            thread::sleep(KEY);
+            running.send(b"\x1b[B")?;
+        }
+        thread::sleep(KEY);
+        running.send(b"\r")?;
+        Self::up(running, patience)
     }
 
     /// The machine, for what this harness does not wrap.

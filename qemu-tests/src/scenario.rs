@@ -3,6 +3,7 @@
 //! This is the part that reads the environment (`CALVE_BIN`, `CI`, `CALVE_TEST_PATIENCE`); the
 //! machine library never does.
 
+use std::cell::Cell;
 use std::env;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -48,6 +49,7 @@ pub struct Scenario {
     firmware: Firmware,
     scratch: tempfile::TempDir,
     patience: Duration,
+    machines: Cell<u32>,
 }
 
 impl Scenario {
@@ -80,7 +82,15 @@ impl Scenario {
             Err(error) => return Ok(Err(error.to_string())),
         };
         let scratch = tempfile::Builder::new().prefix(name).tempdir()?;
-        Ok(Ok(Self { name, sample, calve, firmware, scratch, patience: patience() }))
+        Ok(Ok(Self {
+            name,
+            sample,
+            calve,
+            firmware,
+            scratch,
+            patience: patience(),
+            machines: Cell::new(0),
+        }))
     }
 
     /// The sample's toplevel.
@@ -125,12 +135,15 @@ impl Scenario {
 
     /// A machine with this disk; a restart keeps it running, so that overlays live on.
     pub fn machine(&self, disk: Disk) -> Machine {
+        let number = self.machines.get() + 1;
+        self.machines.set(number);
+        let evidence = workspace().join("target/evidence").join(self.name);
         Machine {
             cpus: 1,
             memory_mib: 1536,
             disks: vec![disk],
             restart: Restart::Continue,
-            evidence: Some(workspace().join("target/evidence").join(self.name)),
+            evidence: Some(evidence.join(number.to_string())),
             ..Machine::new(Boot::Uefi(self.firmware.clone()))
         }
     }
@@ -143,6 +156,11 @@ impl Scenario {
     /// The same for a machine of the scenario's own making.
     pub fn start(&self, machine: &Machine) -> Result<Guest, Error> {
         Guest::up(machine.boot()?, self.patience)
+    }
+
+    /// The same with another entry of the boot menu than the default, `down` keys below it.
+    pub fn start_by_menu(&self, machine: &Machine, down: usize) -> Result<Guest, Error> {
+        Guest::up_by_menu(machine.boot()?, down, self.patience)
     }
 }
 

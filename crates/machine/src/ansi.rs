@@ -2,8 +2,8 @@
 //!
 //! Firmware and systemd colour their output and move the cursor; matching and reading want the
 //! words alone. A sequence may be cut anywhere between two reads, so this is a state machine.
-//! A move to the first column counts as a new line and a move elsewhere as a space, else words
-//! far apart on the screen would run together. It does not emulate a screen.
+//! A move to the first column or to another row counts as a new line and a move within the row as
+//! a space, else words far apart on the screen would run together. It does not emulate a screen.
 //! Follows ECMA-48 (5.4 control sequences, 5.6 control strings).
 
 /// Where in a sequence the last byte left off.
@@ -29,6 +29,8 @@ pub(crate) struct Stripper {
     state: State,
     parameters: Vec<u8>,
     last: Option<u8>,
+    /// The row of the last cursor move, as it was written.
+    row: Vec<u8>,
 }
 
 const ESC: u8 = 0x1b;
@@ -103,17 +105,16 @@ impl Stripper {
         }
     }
 
-    /// Stands for a cursor move: a line break to column 1, else a space.
+    /// Stands for a cursor move: a line break to column 1 or another row, else a space.
     fn moved(&mut self, out: &mut Vec<u8>) {
-        let column = self.parameters.split(|&byte| byte == b';').nth(1).unwrap_or(b"");
-        let first = column.iter().all(|&byte| byte == b'0') || {
-            let digits: Vec<u8> = column.iter().copied().skip_while(|&byte| byte == b'0').collect();
-            digits == b"1"
-        };
-        match (self.last, first) {
-            (None | Some(b'\n'), _) => {}
+        let mut numbers = self.parameters.split(|&byte| byte == b';').map(significant);
+        let row = numbers.next().unwrap_or_default().to_vec();
+        let column = numbers.next().unwrap_or_default();
+        let new_line = column.is_empty() || column == b"1" || row != self.row;
+        self.row = row;
+        match (self.last, new_line) {
+            (None | Some(b'\n'), _) | (Some(b' ' | b'\t'), false) => {}
             (Some(_), true) => self.emit(b'\n', out),
-            (Some(b' ' | b'\t'), false) => {}
             (Some(_), false) => self.emit(b' ', out),
         }
     }
@@ -122,6 +123,12 @@ impl Stripper {
         self.last = Some(byte);
         out.push(byte);
     }
+}
+
+/// A decimal number without leading zeros; nothing for zero.
+fn significant(digits: &[u8]) -> &[u8] {
+    let zeros = digits.iter().take_while(|&&digit| digit == b'0').count();
+    digits.get(zeros..).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -153,6 +160,13 @@ mod tests {
             let (head, tail) = input.split_at(cut);
             assert_eq!(strip(&[head, tail]), whole, "cut at {cut}");
         }
+    }
+
+    #[test]
+    fn a_menu_drawn_by_cursor_moves_reads_as_lines() {
+        let input: &[u8] =
+            b"\x1b[01;01H\x1b[24;23H\x1b[47m NixOS \x1b[25;23H NixOS (debug) \x1b[25;60Hx\x1b[28;01HBoot in";
+        assert_eq!(strip(&[input]), " NixOS \n NixOS (debug) x\nBoot in");
     }
 
     #[test]

@@ -26,7 +26,8 @@ pub struct Disk {
     pub sector_size: SectorSize,
     /// The size the guest sees, in bytes, when it is to be larger than the image.
     pub grown_to: Option<u64>,
-    kind: FileKind,
+    /// What holds the image.
+    pub backing: Backing,
 }
 
 /// How an image is stored.
@@ -72,9 +73,12 @@ pub enum SectorSize {
     B4096,
 }
 
+/// What holds an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum FileKind {
-    Regular,
+pub enum Backing {
+    /// A regular file.
+    File,
+    /// A block device of the host.
     Device,
 }
 
@@ -116,17 +120,17 @@ impl Disk {
         let absolute = path.canonicalize().map_err(unreadable)?;
         let mut file = File::open(&absolute).map_err(unreadable)?;
         let metadata = file.metadata().map_err(unreadable)?;
-        let kind = if metadata.is_file() {
-            FileKind::Regular
+        let backing = if metadata.is_file() {
+            Backing::File
         } else if metadata.file_type().is_block_device() {
-            FileKind::Device
+            Backing::Device
         } else {
             return Err(Error::NotADisk { path: path.to_owned() });
         };
         let mut magic = Vec::new();
         file.by_ref().take(4).read_to_end(&mut magic).map_err(unreadable)?;
         let format = if magic == QCOW2_MAGIC { Format::Qcow2 } else { Format::Raw };
-        if kind == FileKind::Regular
+        if backing == Backing::File
             && format == Format::Raw
             && (metadata.len() == 0 || !metadata.len().is_multiple_of(512))
         {
@@ -139,7 +143,7 @@ impl Disk {
             write: Write::default(),
             sector_size: SectorSize::default(),
             grown_to: None,
-            kind,
+            backing,
         })
     }
 
@@ -164,9 +168,9 @@ impl Disk {
             Format::Raw => "raw",
             Format::Qcow2 => "qcow2",
         };
-        let driver = match self.kind {
-            FileKind::Regular => "file",
-            FileKind::Device => "host_device",
+        let driver = match self.backing {
+            Backing::File => "file",
+            Backing::Device => "host_device",
         };
         // Naming the file driver keeps QEMU from reading `nbd:` and the like into a file name.
         let mut value = OsString::from(format!("if=none,id={drive},format={format}"));

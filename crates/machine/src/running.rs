@@ -223,6 +223,12 @@ impl Running {
         found.map_err(|error| self.console_failure(error))
     }
 
+    /// Sends bytes to the console, such as a key press.
+    pub fn send(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        let sent = self.console.send(bytes);
+        sent.map_err(|error| self.console_failure(error))
+    }
+
     /// Sends a line to the console.
     pub fn send_line(&mut self, line: &str) -> Result<(), Failure> {
         let sent = self.console.send_line(line);
