@@ -55,7 +55,8 @@ impl Evidence {
         let dir = match named {
             Some(dir) => {
                 fs::create_dir_all(dir).map_err(|source| Error { path: dir.to_owned(), source })?;
-                dir.to_owned()
+                // QEMU takes `a:b` at the start of a relative path for a protocol.
+                std::path::absolute(dir).map_err(|source| Error { path: dir.to_owned(), source })?
             }
             None => tempfile::Builder::new()
                 .prefix("calve-boot-")

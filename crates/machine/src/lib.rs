@@ -27,12 +27,12 @@
 //!
 //! A description becomes a process in this order, one module each: [`firmware`] finds the UEFI
 //! code, [`disk`] and [`network`] describe what is attached, [`machine`] puts them together,
-//! `command` writes QEMU's arguments, [`accel`] decides how the CPU runs, [`running`] owns the
-//! process with its [`console`], its [`qmp`] socket and its [`evidence`].
+//! `command` writes QEMU's arguments, [`accel`] decides how the CPU runs, `start` starts the
+//! process, [`running`] owns it with its [`console`], its [`qmp`] socket and its [`evidence`].
 //!
-//! The library reads no environment variables; callers pass paths in. It needs a Unix system.
-//! The x86_64 machine is tested; the aarch64 arguments follow QEMU's documentation and were
-//! never booted.
+//! The library reads no environment variable but `TMPDIR`; callers pass paths in. It needs a Unix
+//! system. The x86_64 machine is tested; the aarch64 arguments follow QEMU's documentation and
+//! were never booted.
 
 pub mod accel;
 mod ansi;
@@ -46,6 +46,7 @@ pub mod machine;
 pub mod network;
 pub mod qmp;
 pub mod running;
+mod start;
 
 pub use accel::Accel;
 pub use architecture::Architecture;

