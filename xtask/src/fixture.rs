@@ -29,11 +29,7 @@ pub(crate) enum Error {
     #[error("no sample system is called {name:?}; there are: {known}")]
     Unknown { name: String, known: String },
     #[error("cannot {what} {path}: {source}")]
-    File {
-        what: &'static str,
-        path: PathBuf,
-        source: std::io::Error,
-    },
+    File { what: &'static str, path: PathBuf, source: std::io::Error },
     #[error(transparent)]
     Setup(#[from] setup::Error),
     #[error(transparent)]
@@ -47,25 +43,15 @@ pub(crate) enum Error {
 /// `cargo xtask fixture`.
 pub(crate) fn run(args: &Args) -> Result<(), Error> {
     let known = known()?;
-    let wanted = if args.variants.is_empty() {
-        &known
-    } else {
-        &args.variants
-    };
+    let wanted = if args.variants.is_empty() { &known } else { &args.variants };
     build(&wanted.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
 /// Builds the named variants, unless they are there already.
 pub(crate) fn build(variants: &[&str]) -> Result<(), Error> {
     let known = known()?;
-    if let Some(name) = variants
-        .iter()
-        .find(|name| !known.iter().any(|known| known == *name))
-    {
-        return Err(Error::Unknown {
-            name: (*name).to_owned(),
-            known: known.join(", "),
-        });
+    if let Some(name) = variants.iter().find(|name| !known.iter().any(|known| known == *name)) {
+        return Err(Error::Unknown { name: (*name).to_owned(), known: known.join(", ") });
     }
     for variant in variants {
         build_one(variant)?;
@@ -106,9 +92,7 @@ impl Place {
 
 fn build_one(variant: &str) -> Result<(), Error> {
     let base = repo::target().join("fixture");
-    let place = Place {
-        dir: base.join(variant),
-    };
+    let place = Place { dir: base.join(variant) };
     make_dir(&place.dir)?;
     let key = base.join("ssh/id_ed25519.pub");
     let stamp = stamp(variant, &key)?;
@@ -139,10 +123,7 @@ fn build_one(variant: &str) -> Result<(), Error> {
     // The key may have been made just now, so the stamp is taken again.
     write(&place.stamp(), &self::stamp(variant, &key)?)?;
     let seconds = began.elapsed().as_secs();
-    say(&format!(
-        "fixture: {variant}: {} store paths, {seconds} s",
-        closure.len()
-    ));
+    say(&format!("fixture: {variant}: {} store paths, {seconds} s", closure.len()));
     Ok(())
 }
 
@@ -179,21 +160,14 @@ fn stamp(variant: &str, key: &Path) -> Result<String, Error> {
             path: file.clone(),
             source,
         })?;
-        add(
-            &file.strip_prefix(&base).unwrap_or(&file).to_string_lossy(),
-            &bytes,
-        );
+        add(&file.strip_prefix(&base).unwrap_or(&file).to_string_lossy(), &bytes);
     }
     Ok(lock::hex(&digest.finalize()))
 }
 
 /// All files below a folder, sorted by path.
 fn files_below(dir: &Path) -> Result<Vec<PathBuf>, Error> {
-    let failed = |source| Error::File {
-        what: "list",
-        path: dir.to_path_buf(),
-        source,
-    };
+    let failed = |source| Error::File { what: "list", path: dir.to_path_buf(), source };
     let mut found = Vec::new();
     for entry in std::fs::read_dir(dir).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
@@ -215,18 +189,7 @@ fn make_key(dir: &Path) -> Result<(), Error> {
     }
     make_dir(dir)?;
     let mut keygen = program::command("ssh-keygen");
-    keygen
-        .args([
-            "-q",
-            "-t",
-            "ed25519",
-            "-N",
-            "",
-            "-C",
-            "calve sample systems",
-            "-f",
-        ])
-        .arg(&key);
+    keygen.args(["-q", "-t", "ed25519", "-N", "", "-C", "calve sample systems", "-f"]).arg(&key);
     program::read(&mut keygen)?;
     Ok(())
 }

@@ -14,17 +14,10 @@ const SYSTEM_DIRS: [&str; 3] = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
 pub(crate) enum Error {
     /// It could not be started.
     #[error("cannot start `{command}`: {source}")]
-    Start {
-        command: String,
-        source: std::io::Error,
-    },
+    Start { command: String, source: std::io::Error },
     /// It ran and said no.
     #[error("`{command}` failed ({status}){said}")]
-    Failed {
-        command: String,
-        status: std::process::ExitStatus,
-        said: String,
-    },
+    Failed { command: String, status: std::process::ExitStatus, said: String },
 }
 
 /// Says one line to the user.
@@ -55,33 +48,20 @@ pub(crate) fn command(name: &str) -> Command {
 
 /// Runs a command whose output goes to the user.
 pub(crate) fn run(command: &mut Command) -> Result<(), Error> {
-    let status = command.status().map_err(|source| Error::Start {
-        command: line(command),
-        source,
-    })?;
+    let status =
+        command.status().map_err(|source| Error::Start { command: line(command), source })?;
     if status.success() {
         return Ok(());
     }
-    Err(Error::Failed {
-        command: line(command),
-        status,
-        said: String::new(),
-    })
+    Err(Error::Failed { command: line(command), status, said: String::new() })
 }
 
 /// Runs a command and returns what it printed; its complaints are kept for the error.
 pub(crate) fn read(command: &mut Command) -> Result<String, Error> {
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = command
+    let Output { status, stdout, stderr } = command
         .stdin(Stdio::null())
         .output()
-        .map_err(|source| Error::Start {
-            command: line(command),
-            source,
-        })?;
+        .map_err(|source| Error::Start { command: line(command), source })?;
     if status.success() {
         return Ok(String::from_utf8_lossy(&stdout).into_owned());
     }
@@ -89,27 +69,17 @@ pub(crate) fn read(command: &mut Command) -> Result<String, Error> {
     let mut said: Vec<&str> = complaints.lines().rev().take(20).collect();
     said.push("");
     said.reverse();
-    Err(Error::Failed {
-        command: line(command),
-        status,
-        said: said.join("\n  "),
-    })
+    Err(Error::Failed { command: line(command), status, said: said.join("\n  ") })
 }
 
 /// Whether this process may do what only root may.
 pub(crate) fn is_root() -> bool {
     use std::os::unix::fs::MetadataExt;
-    Path::new("/proc/self")
-        .metadata()
-        .is_ok_and(|me| me.uid() == 0)
+    Path::new("/proc/self").metadata().is_ok_and(|me| me.uid() == 0)
 }
 
 fn line(command: &Command) -> String {
     let mut words = vec![command.get_program().to_string_lossy().into_owned()];
-    words.extend(
-        command
-            .get_args()
-            .map(|arg| arg.to_string_lossy().into_owned()),
-    );
+    words.extend(command.get_args().map(|arg| arg.to_string_lossy().into_owned()));
     words.join(" ")
 }

@@ -36,98 +36,29 @@ struct Need {
 
 /// Everything the chores use. A need with a slash is a file, else a program.
 const NEEDS: &[Need] = &[
-    Need {
-        file: "qemu-system-x86_64",
-        package: "qemu-system-x86",
-    },
-    Need {
-        file: "qemu-img",
-        package: "qemu-utils",
-    },
-    Need {
-        file: "/usr/share/OVMF/OVMF_CODE_4M.fd",
-        package: "ovmf",
-    },
-    Need {
-        file: "nix-build",
-        package: "nix-bin",
-    },
-    Need {
-        file: "sgdisk",
-        package: "gdisk",
-    },
-    Need {
-        file: "sfdisk",
-        package: "fdisk",
-    },
-    Need {
-        file: "mcopy",
-        package: "mtools",
-    },
-    Need {
-        file: "mkfs.fat",
-        package: "dosfstools",
-    },
-    Need {
-        file: "mke2fs",
-        package: "e2fsprogs",
-    },
-    Need {
-        file: "cryptsetup",
-        package: "cryptsetup-bin",
-    },
-    Need {
-        file: "busybox",
-        package: "busybox-static",
-    },
-    Need {
-        file: "cpio",
-        package: "cpio",
-    },
-    Need {
-        file: "zstd",
-        package: "zstd",
-    },
-    Need {
-        file: "xz",
-        package: "xz-utils",
-    },
-    Need {
-        file: "lz4",
-        package: "lz4",
-    },
-    Need {
-        file: "depmod",
-        package: "kmod",
-    },
-    Need {
-        file: "ssh",
-        package: "openssh-client",
-    },
-    Need {
-        file: "mksquashfs",
-        package: "squashfs-tools",
-    },
-    Need {
-        file: "mkfs.btrfs",
-        package: "btrfs-progs",
-    },
-    Need {
-        file: "mkfs.xfs",
-        package: "xfsprogs",
-    },
-    Need {
-        file: "blkid",
-        package: "util-linux",
-    },
-    Need {
-        file: "patchelf",
-        package: "patchelf",
-    },
-    Need {
-        file: "dpkg-deb",
-        package: "dpkg",
-    },
+    Need { file: "qemu-system-x86_64", package: "qemu-system-x86" },
+    Need { file: "qemu-img", package: "qemu-utils" },
+    Need { file: "/usr/share/OVMF/OVMF_CODE_4M.fd", package: "ovmf" },
+    Need { file: "nix-build", package: "nix-bin" },
+    Need { file: "sgdisk", package: "gdisk" },
+    Need { file: "sfdisk", package: "fdisk" },
+    Need { file: "mcopy", package: "mtools" },
+    Need { file: "mkfs.fat", package: "dosfstools" },
+    Need { file: "mke2fs", package: "e2fsprogs" },
+    Need { file: "cryptsetup", package: "cryptsetup-bin" },
+    Need { file: "busybox", package: "busybox-static" },
+    Need { file: "cpio", package: "cpio" },
+    Need { file: "zstd", package: "zstd" },
+    Need { file: "xz", package: "xz-utils" },
+    Need { file: "lz4", package: "lz4" },
+    Need { file: "depmod", package: "kmod" },
+    Need { file: "ssh", package: "openssh-client" },
+    Need { file: "mksquashfs", package: "squashfs-tools" },
+    Need { file: "mkfs.btrfs", package: "btrfs-progs" },
+    Need { file: "mkfs.xfs", package: "xfsprogs" },
+    Need { file: "blkid", package: "util-linux" },
+    Need { file: "patchelf", package: "patchelf" },
+    Need { file: "dpkg-deb", package: "dpkg" },
 ];
 
 /// `cargo xtask setup`.
@@ -143,18 +74,13 @@ pub(crate) fn run() -> Result<(), Error> {
     }
     let plan = apt::plan(&packages)?;
     if !program::is_root() {
-        return Err(Error::NotRoot {
-            missing: names,
-            commands: plan.to_string(),
-        });
+        return Err(Error::NotRoot { missing: names, commands: plan.to_string() });
     }
     say(&format!("setup: installing {}", packages.join(" ")));
     apt::install(&plan)?;
     match self::missing().as_slice() {
         [] => Ok(()),
-        still => Err(Error::StillMissing(list(
-            still.iter().map(|need| need.file),
-        ))),
+        still => Err(Error::StillMissing(list(still.iter().map(|need| need.file)))),
     }
 }
 
@@ -163,11 +89,7 @@ fn missing() -> Vec<&'static Need> {
 }
 
 fn present(file: &str) -> bool {
-    if file.starts_with('/') {
-        Path::new(file).exists()
-    } else {
-        program::find(file).is_some()
-    }
+    if file.starts_with('/') { Path::new(file).exists() } else { program::find(file).is_some() }
 }
 
 fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {

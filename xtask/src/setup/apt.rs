@@ -19,15 +19,9 @@ const LOCK: [&str; 2] = ["-o", "DPkg::Lock::Timeout=120"];
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     #[error("cannot read {path}: {source}")]
-    Read {
-        path: PathBuf,
-        source: std::io::Error,
-    },
+    Read { path: PathBuf, source: std::io::Error },
     #[error("cannot write {path}: {source}")]
-    Write {
-        path: PathBuf,
-        source: std::io::Error,
-    },
+    Write { path: PathBuf, source: std::io::Error },
     #[error(
         "qemu-utils {version} is from backports, but no source of {codename} was found in {SOURCES}"
     )]
@@ -67,33 +61,19 @@ pub(crate) fn plan(packages: &[&str]) -> Result<Plan, Error> {
     let backports = match version.filter(|version| version.contains("~bpo")) {
         Some(version) if packages.iter().any(|name| is_qemu(&name)) => {
             let qemu = packages.iter().filter(is_qemu);
-            Some(backports(
-                &version,
-                qemu.map(ToString::to_string).collect(),
-            )?)
+            Some(backports(&version, qemu.map(ToString::to_string).collect())?)
         }
         Some(_) | None => None,
     };
-    let plain = packages
-        .iter()
-        .filter(|name| backports.is_none() || !is_qemu(name));
-    Ok(Plan {
-        packages: plain.map(ToString::to_string).collect(),
-        backports,
-    })
+    let plain = packages.iter().filter(|name| backports.is_none() || !is_qemu(name));
+    Ok(Plan { packages: plain.map(ToString::to_string).collect(), backports })
 }
 
 /// Does what the plan says.
 pub(crate) fn install(plan: &Plan) -> Result<(), Error> {
-    if let Some(Backports {
-        stanza: Some(stanza),
-        ..
-    }) = &plan.backports
-    {
-        std::fs::write(OURS, stanza).map_err(|source| Error::Write {
-            path: OURS.into(),
-            source,
-        })?;
+    if let Some(Backports { stanza: Some(stanza), .. }) = &plan.backports {
+        std::fs::write(OURS, stanza)
+            .map_err(|source| Error::Write { path: OURS.into(), source })?;
     }
     // A third party's broken source is not our business unless the install fails as well.
     if let Err(error) = program::run(apt_get().args(LOCK).args(["-q", "update"])) {
@@ -101,13 +81,7 @@ pub(crate) fn install(plan: &Plan) -> Result<(), Error> {
     }
     if let Some(backports) = &plan.backports {
         let suite = ["-t", &backports.suite];
-        program::run(
-            apt_get()
-                .args(INSTALL)
-                .args(LOCK)
-                .args(suite)
-                .args(&backports.packages),
-        )?;
+        program::run(apt_get().args(INSTALL).args(LOCK).args(suite).args(&backports.packages))?;
     }
     if !plan.packages.is_empty() {
         program::run(apt_get().args(INSTALL).args(LOCK).args(&plan.packages))?;
@@ -135,34 +109,17 @@ fn backports(version: &str, packages: Vec<String>) -> Result<Backports, Error> {
     let suite = format!("{codename}-backports");
     let sources = sources()?;
     if sources.iter().any(|source| source.suites.contains(&suite)) {
-        return Ok(Backports {
-            suite,
-            packages,
-            stanza: None,
-        });
+        return Ok(Backports { suite, packages, stanza: None });
     }
-    let Some(source) = sources
-        .iter()
-        .find(|source| source.suites.contains(&codename))
-    else {
-        return Err(Error::NoSource {
-            version: version.to_owned(),
-            codename,
-        });
+    let Some(source) = sources.iter().find(|source| source.suites.contains(&codename)) else {
+        return Err(Error::NoSource { version: version.to_owned(), codename });
     };
     let stanza = stanza(source, &suite);
-    Ok(Backports {
-        suite,
-        packages,
-        stanza: Some(stanza),
-    })
+    Ok(Backports { suite, packages, stanza: Some(stanza) })
 }
 
 fn stanza(source: &Source, suite: &str) -> String {
-    let mut text = format!(
-        "Types: deb\nURIs: {}\nSuites: {suite}\nComponents: main\n",
-        source.uri
-    );
+    let mut text = format!("Types: deb\nURIs: {}\nSuites: {suite}\nComponents: main\n", source.uri);
     if let Some(keyring) = &source.signed_by {
         text.push_str(&format!("Signed-By: {keyring}\n"));
     }
@@ -171,9 +128,7 @@ fn stanza(source: &Source, suite: &str) -> String {
 
 fn codename() -> Result<String, Error> {
     let text = read("/etc/os-release".as_ref())?;
-    let codename = text
-        .lines()
-        .find_map(|line| line.strip_prefix("VERSION_CODENAME="));
+    let codename = text.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME="));
     Ok(codename.unwrap_or("stable").trim_matches('"').to_owned())
 }
 
@@ -209,9 +164,7 @@ fn one_line_sources(text: &str) -> Vec<Source> {
             Some(bracketed) => bracketed.split_once(']').unwrap_or((bracketed, "")),
             None => ("", rest.trim()),
         };
-        let signed_by = options
-            .split_whitespace()
-            .find_map(|word| word.strip_prefix("signed-by="));
+        let signed_by = options.split_whitespace().find_map(|word| word.strip_prefix("signed-by="));
         let mut words = rest.split_whitespace();
         if let (Some(uri), Some(suite)) = (words.next(), words.next()) {
             found.push(Source {
@@ -234,8 +187,7 @@ fn deb822_source(stanza: &str) -> Option<Source> {
     let field = |name: &str| {
         stanza.lines().find_map(|line| {
             let (key, value) = line.split_once(':')?;
-            key.eq_ignore_ascii_case(name)
-                .then(|| value.trim().to_owned())
+            key.eq_ignore_ascii_case(name).then(|| value.trim().to_owned())
         })
     };
     if field("Enabled").is_some_and(|enabled| enabled == "no") {
@@ -243,39 +195,24 @@ fn deb822_source(stanza: &str) -> Option<Source> {
     }
     Some(Source {
         uri: field("URIs")?.split_whitespace().next()?.to_owned(),
-        suites: field("Suites")?
-            .split_whitespace()
-            .map(str::to_owned)
-            .collect(),
+        suites: field("Suites")?.split_whitespace().map(str::to_owned).collect(),
         signed_by: field("Signed-By").filter(|keyring| keyring.starts_with('/')),
     })
 }
 
 fn read(path: &Path) -> Result<String, Error> {
-    std::fs::read_to_string(path).map_err(|source| Error::Read {
-        path: path.into(),
-        source,
-    })
+    std::fs::read_to_string(path).map_err(|source| Error::Read { path: path.into(), source })
 }
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let install = "  apt-get install -y --no-install-recommends";
-        if let Some(Backports {
-            stanza: Some(stanza),
-            ..
-        }) = &self.backports
-        {
+        if let Some(Backports { stanza: Some(stanza), .. }) = &self.backports {
             writeln!(f, "  cat >{OURS} <<'END'\n{stanza}END")?;
         }
         writeln!(f, "  apt-get update")?;
         if let Some(backports) = &self.backports {
-            writeln!(
-                f,
-                "{install} -t {} {}",
-                backports.suite,
-                backports.packages.join(" ")
-            )?;
+            writeln!(f, "{install} -t {} {}", backports.suite, backports.packages.join(" "))?;
         }
         if self.packages.is_empty() {
             return Ok(());
