@@ -32,3 +32,4 @@ pub mod tree;
 
 pub mod output;
 pub mod region;
+pub mod writers;
