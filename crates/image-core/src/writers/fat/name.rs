@@ -198,6 +198,11 @@ mod tests {
         let named = of_children(tree(&[b"BOOTX64.EFI", b"loader"]).root()).unwrap();
         assert_eq!(named[0].long.len(), 0);
         assert_eq!(String::from_utf16(&named[1].long).unwrap(), "loader");
+        let named = of_children(tree(&["\u{1f980}".as_bytes()]).root()).unwrap();
+        assert_eq!(
+            (named[0].long.as_slice(), &named[0].short),
+            (&[0xD83E, 0xDD80][..], b"_~1        ")
+        );
     }
 
     #[test]
