@@ -1,6 +1,7 @@
 //! Where things lie in a checkout.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// The repository's root: xtask's own folder is compiled in, its parent is the root.
 pub(crate) fn root() -> &'static Path {
@@ -14,4 +15,12 @@ pub(crate) fn target() -> PathBuf {
         Some(dir) => root().join(dir),
         None => root().join("target"),
     }
+}
+
+/// The cargo that runs us, in the repository's root.
+pub(crate) fn cargo() -> Command {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command.current_dir(root());
+    command
 }
