@@ -1,5 +1,7 @@
 //! File systems and archives: pure functions from a tree to a plan.
 //!
+//! - [`ext4`]: everything that Unix knows about files, for root
 //! - [`fat`]: the EFI system partition
 
+pub mod ext4;
 pub mod fat;

@@ -1,0 +1,28 @@
+//! The volume's label.
+
+use super::error::Error;
+
+/// A volume label: at most 16 bytes, none of them NUL.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Label([u8; 16]);
+
+impl Label {
+    /// Takes a label.
+    ///
+    /// # Errors
+    /// [`Error::Label`] for one that does not fit.
+    pub fn new(label: impl AsRef<[u8]>) -> Result<Self, Error> {
+        let label = label.as_ref();
+        let mut field = [0; 16];
+        if label.len() > field.len() || label.contains(&0) {
+            return Err(Error::Label { found: String::from_utf8_lossy(label).into_owned() });
+        }
+        field[..label.len()].copy_from_slice(label);
+        Ok(Self(field))
+    }
+
+    /// Returns `s_volume_name`.
+    pub(super) fn field(self) -> [u8; 16] {
+        self.0
+    }
+}
