@@ -16,6 +16,10 @@ use crate::Error;
 pub(crate) const UP: &str = "SAMPLE-SYSTEM-UP";
 /// How long the shell may take to answer before it is asked again.
 const NUDGE: Duration = Duration::from_secs(2);
+/// Where Linux shows the firmware's variables.
+const EFIVARS: &str = "/sys/firmware/efi/efivars";
+/// systemd's vendor GUID for the Boot Loader Interface's variables.
+const LOADER_GUID: &str = "4a67b082-0a4c-41cf-b6c7-440b29bb8c4f";
 /// What systemd-boot's menu shows while it waits.
 const MENU: &str = "Boot in ";
 /// Between two keys: the menu must not take the escape sequence of an arrow for an Esc.
@@ -80,6 +84,13 @@ impl Guest {
         }
     }
 
+    /// Runs a shell command that must print a number.
+    pub fn number(&mut self, command: &str) -> Result<u64, Error> {
+        let text = self.run(command)?;
+        let number = text.trim().parse();
+        number.map_err(|_| Error::Garbled { command: command.to_owned(), answer: text })
+    }
+
     /// Runs a shell command, and gives its output and exit status.
     pub fn output(&mut self, command: &str) -> Result<Output, Error> {
         if command.len() > LONGEST {
@@ -110,10 +121,35 @@ impl Guest {
         self.wait_up()
     }
 
+    /// Restarts the guest into an entry of systemd-boot's menu, named by its file.
+    ///
+    /// Sets `LoaderEntryOneShot` as systemd's Boot Loader Interface describes it: the attributes
+    /// (non-volatile, boot and runtime access), then the name in UTF-16 with a final NUL.
+    pub fn reboot_into(&mut self, entry: &str) -> Result<(), Error> {
+        let name: String = entry.chars().map(|letter| format!("{letter}\\000")).collect();
+        self.run(&format!(
+            "grep -q ' {EFIVARS} efivarfs ' /proc/mounts || \
+             {{ modprobe efivarfs; mount -t efivarfs efivarfs {EFIVARS}; }}"
+        ))?;
+        let variable = format!("{EFIVARS}/LoaderEntryOneShot-{LOADER_GUID}");
+        self.run(&format!("printf '\\007\\000\\000\\000{name}\\000\\000' >{variable}"))?;
+        self.reboot()
+    }
+
     /// Powers the guest off from inside.
     pub fn power_off(mut self) -> Result<(), Error> {
         self.running.send_line("sync; poweroff")?;
         Ok(self.running.wait_off(self.patience)?)
+    }
+
+    /// Ends the machine as a power cut does.
+    pub fn pull_plug(self) {
+        self.running.stop();
+    }
+
+    /// Presses the power button, for samples that listen to it (the systemd ones).
+    pub fn press_power_button(self) -> Result<(), Error> {
+        Ok(self.running.shutdown(self.patience)?)
     }
 
     fn wait_up(&mut self) -> Result<(), Error> {

@@ -82,8 +82,8 @@ pub enum Error {
         /// The most that fits.
         most: usize,
     },
-    /// The guest's shell answered with something that is no exit status.
-    #[error("no exit status in the guest's answer to {command:?}: {answer:?}")]
+    /// The guest's shell answered with something that is no number.
+    #[error("no number in the guest's answer to {command:?}: {answer:?}")]
     Garbled {
         /// The command.
         command: String,
