@@ -27,6 +27,8 @@ pub mod units;
 
 pub mod inputs;
 
+pub mod boot;
+
 pub mod plan;
 pub mod tree;
 

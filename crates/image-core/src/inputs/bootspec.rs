@@ -102,6 +102,8 @@ pub struct Bootspec {
     pub sort_key: String,
     /// The device tree that systemd-boot must hand to the kernel.
     pub devicetree: Option<StoreFile>,
+    /// Whether it has systemd-boot's extension, which NixOS adds where systemd-boot is enabled.
+    pub systemd_boot: bool,
     /// Further initrds, as paths on the ESP.
     pub extra_initrds: Vec<String>,
     /// Other configurations of the same closure, by name. Those inside have none.
@@ -151,6 +153,7 @@ fn document(place: Place<'_>, value: &Value, depth: Depth) -> Result<Bootspec, E
         initrd_secrets: v1.optional_file("initrdSecrets")?,
         sort_key: sort_key.flatten().unwrap_or(DEFAULT_SORT_KEY).to_owned(),
         devicetree: devicetree.flatten(),
+        systemd_boot: systemd_boot.is_some(),
         extra_initrds: extra_initrd.map(|s| s.texts("paths")).transpose()?.unwrap_or_default(),
         specialisations: specialisations(&all, depth)?,
     })

@@ -284,4 +284,4 @@ pub fn module_name(path: &str) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

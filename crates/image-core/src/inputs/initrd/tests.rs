@@ -38,7 +38,8 @@ fn record(name: &str, mode: u32, data: &[u8]) -> Vec<u8> {
     bytes
 }
 
-fn archive(records: &[(&str, u32, &[u8])]) -> Vec<u8> {
+/// An archive of names, modes and data.
+pub(crate) fn archive(records: &[(&str, u32, &[u8])]) -> Vec<u8> {
     let mut bytes: Vec<u8> =
         records.iter().flat_map(|(name, mode, data)| record(name, *mode, data)).collect();
     bytes.extend(record("TRAILER!!!", 0, b""));

@@ -1,0 +1,12 @@
+//! What makes an image start: the boot loader's files, and the checks that come before all else.
+//!
+//! - [`preflight`]: holds what a closure expects against what a layout gives, before any output
+//! - [`systemd_boot`]: the files of the ESP, as NixOS' own builder would leave them
+//! - [`esp`]: those files as entries of a tree, and the room that an ESP must have for them
+
+pub mod esp;
+pub mod preflight;
+pub mod systemd_boot;
+
+#[cfg(test)]
+mod sample;

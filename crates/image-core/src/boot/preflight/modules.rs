@@ -1,0 +1,70 @@
+//! What stage 1 can drive: file systems that it mounts, and QEMU's disks.
+//!
+//! A module may be a file in the initrd or built into the kernel (`modules.builtin`). Where neither list
+//! is there, nothing is known and nothing is said.
+
+use super::offer::Target;
+use super::{Findings, Subject, Told};
+
+/// Mount points that NixOS mounts in stage 1 whatever fstab says (`utils.pathsNeededForBoot`).
+const NEEDED_FOR_BOOT: [&str; 9] =
+    ["/", "/nix", "/nix/store", "/var", "/var/log", "/var/lib", "/var/lib/nixos", "/etc", "/usr"];
+
+/// Checks the modules of a configuration.
+pub(super) fn check(subject: &Subject<'_>, findings: &mut Findings) {
+    let volumes = subject.offer.volumes.iter().filter_map(|volume| {
+        let point = volume.mount_point.as_deref()?;
+        let mount = subject.configuration.fstab.at(point)?;
+        let is_early = NEEDED_FOR_BOOT.contains(&point) || mount.is_in_initrd();
+        is_early.then_some((point, volume.fs_type.as_str()))
+    });
+    for (point, fs_type) in volumes {
+        file_system(subject, point, fs_type, findings);
+    }
+    if subject.offer.target == Target::Qemu {
+        virtio(subject, findings);
+    }
+}
+
+/// Whether a module is at hand; `None` where that cannot be known.
+fn has(subject: &Subject<'_>, module: &str) -> Option<bool> {
+    let builtin = &subject.configuration.builtin_modules;
+    let in_initrd = subject.stage1.is_some_and(|stage1| stage1.modules.contains(module));
+    if in_initrd || builtin.contains(module) {
+        return Some(true);
+    }
+    // A closure without modules has a kernel with everything built in, listed nowhere.
+    (!builtin.is_empty()).then_some(false)
+}
+
+fn file_system(subject: &Subject<'_>, point: &str, fs_type: &str, findings: &mut Findings) {
+    if has(subject, fs_type) == Some(false) {
+        findings.refuse(Told {
+            about: point.to_owned(),
+            wants: format!("to mount {point} in stage 1"),
+            gives: format!(
+                "{fs_type}, for which the initrd has no module and the kernel nothing built in"
+            ),
+            mend: format!(
+                "add boot.initrd.supportedFilesystems.{fs_type} = true (or \
+                 boot.initrd.availableKernelModules = [ \"{fs_type}\" ]) and rebuild"
+            ),
+        });
+    }
+}
+
+fn virtio(subject: &Subject<'_>, findings: &mut Findings) {
+    let bus = has(subject, "virtio_pci");
+    let disk = [has(subject, "virtio_blk"), has(subject, "virtio_scsi")];
+    let is_missing = bus == Some(false) || disk == [Some(false); 2];
+    if is_missing {
+        findings.warn(Told {
+            about: "virtio".to_owned(),
+            wants: "a disk that its initrd has a module for".to_owned(),
+            gives: "QEMU's virtio disks; virtio_pci with virtio_blk or virtio_scsi is missing, so \
+                    stage 1 would wait for the root for ever"
+                .to_owned(),
+            mend: "import (modulesPath + \"/profiles/qemu-guest.nix\") and rebuild".to_owned(),
+        });
+    }
+}

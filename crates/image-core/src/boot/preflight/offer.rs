@@ -1,0 +1,76 @@
+//! What a layout will make, as far as a closure can tell the difference.
+
+use crate::units::Bytes;
+
+/// A machine that an image is for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Target {
+    /// Nothing is known about it.
+    #[default]
+    Any,
+    /// QEMU with virtio disks, or a cloud that is one.
+    Qemu,
+}
+
+/// A file system or swap area of a layout. Names that are `None` are free: the closure decides.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Volume {
+    /// What the profile calls it.
+    pub name: String,
+    /// Where it is mounted; `None` for swap.
+    pub mount_point: Option<String>,
+    /// As fstab names it: `ext4`, `vfat`, `swap`.
+    pub fs_type: String,
+    /// The label, where the profile fixes it.
+    pub label: Option<String>,
+    /// The UUID, or the serial of a vfat, where the profile fixes it.
+    pub uuid: Option<String>,
+    /// The GPT partition's name, where the profile fixes it.
+    pub part_label: Option<String>,
+    /// The GPT partition's GUID, where the profile fixes it.
+    pub part_uuid: Option<String>,
+    /// The LUKS volume it lies in, by its name below `/dev/mapper`, where it is encrypted.
+    pub mapper: Option<String>,
+    /// Its size, where the profile fixes it.
+    pub size: Option<Bytes>,
+    /// Whether it is the EFI system partition.
+    pub is_esp: bool,
+}
+
+/// All that a layout makes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Offer {
+    /// Its volumes, in the order of the disk.
+    pub volumes: Vec<Volume>,
+    /// The room that the ESP's files need (see [`crate::boot::esp::room`]); zero where unknown.
+    pub esp_needed: Bytes,
+    /// The room that three generations need.
+    pub esp_auto: Bytes,
+    /// The machine that the image is for.
+    pub target: Target,
+}
+
+impl Offer {
+    /// The volume mounted in a place, with its index.
+    pub fn at(&self, mount_point: &str) -> Option<(usize, &Volume)> {
+        let mounted = |volume: &Volume| volume.mount_point.as_deref() == Some(mount_point);
+        self.volumes.iter().enumerate().find(|(_, volume)| mounted(volume))
+    }
+
+    /// The EFI system partition, with its index.
+    pub fn esp(&self) -> Option<(usize, &Volume)> {
+        self.volumes.iter().enumerate().find(|(_, volume)| volume.is_esp)
+    }
+
+    /// The volume that a path of the image lies on.
+    pub fn holding(&self, path: &str) -> Option<&Volume> {
+        let above = |mount: &str| {
+            let below = path.strip_prefix(mount);
+            mount == "/" || below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        self.volumes
+            .iter()
+            .filter(|volume| volume.mount_point.as_deref().is_some_and(above))
+            .max_by_key(|volume| volume.mount_point.as_ref().map(String::len))
+    }
+}

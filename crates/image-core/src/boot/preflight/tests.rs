@@ -1,0 +1,229 @@
+//! Pre-flight: the sample passes, and each change to it is refused with what mends it.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods)]
+
+use serde_json::json;
+
+use super::*;
+use crate::boot::sample::{INITRD, KERNEL, Sample};
+use crate::units::{Bytes, MIB};
+
+/// What a plain disk makes: an ESP and a root, all names free.
+fn offer() -> Offer {
+    let esp = Volume {
+        name: "esp".to_owned(),
+        mount_point: Some("/boot".to_owned()),
+        fs_type: "vfat".to_owned(),
+        is_esp: true,
+        ..Volume::default()
+    };
+    let root = Volume {
+        name: "root".to_owned(),
+        mount_point: Some("/".to_owned()),
+        fs_type: "ext4".to_owned(),
+        ..Volume::default()
+    };
+    let esp_auto = Bytes::new(512 * MIB.get());
+    Offer { volumes: vec![esp, root], esp_needed: MIB, esp_auto, target: Target::Qemu }
+}
+
+fn checked(sample: Sample, offer: &Offer) -> Report {
+    let built = sample.build();
+    check(&built.store, &built.system, &built.closure, offer).unwrap()
+}
+
+fn with(change: impl FnOnce(&mut Sample)) -> Report {
+    let mut sample = Sample::new();
+    change(&mut sample);
+    checked(sample, &offer())
+}
+
+/// The one finding of a report: its severity, subject and what the layout gives.
+fn only(report: &Report) -> (Severity, &str, &str) {
+    let [finding] = report.findings.as_slice() else { panic!("{:#?}", report.findings) };
+    (finding.severity, &finding.about, &finding.gives)
+}
+
+use Severity::{Refusal, Warning};
+
+#[test]
+fn a_fitting_system_passes_and_its_labels_are_adopted() {
+    let report = with(|_| {});
+    assert_eq!(report.findings, []);
+    assert_eq!(report.adopted[&0].label.as_deref(), Some("ESP"));
+    assert_eq!(report.adopted[&1].label.as_deref(), Some("nixos"));
+    let report = with(|s| {
+        s.fstab = s.fstab.replace("/dev/disk/by-label/ESP", "UUID=ABCD-1234");
+    });
+    assert_eq!(report.findings, []);
+    assert_eq!(report.adopted[&0].uuid.as_deref(), Some("ABCD-1234"));
+    assert_eq!(report.adopted[&0].label.as_deref(), Some("ESP"), "the specialisation's");
+}
+
+#[test]
+fn mounts_that_the_layout_lacks() {
+    let home = "/dev/disk/by-label/home /home ext4 defaults 0 2\n";
+    let report = with(|s| s.fstab.push_str(home));
+    assert_eq!(only(&report), (Refusal, "/home", "no volume mounted on /home"));
+    assert_eq!(report.findings[0].wants, "label \"home\" (ext4) on /home");
+    assert_eq!(report.findings[0].specialisation, None);
+    assert!(report.is_refused());
+    let report = with(|s| s.child_fstab.push_str(home));
+    assert_eq!(report.findings[0].specialisation.as_deref(), Some("debug"));
+    let report = with(|s| s.fstab.push_str(&home.replace("defaults", "nofail")));
+    assert_eq!(only(&report).0, Warning);
+    assert!(!report.is_refused());
+    let report = with(|s| s.fstab.push_str("/dev/vda3 none swap defaults\n"));
+    assert_eq!(only(&report), (Warning, "swap", "no swap area"));
+    let harmless = "tmpfs /tmp tmpfs size=1G\n/home /mnt none bind\n//nas/x /nas cifs ro\n\
+                    /swapfile none swap defaults\nnas:/x /y nfs4 ro\n";
+    assert_eq!(with(|s| s.fstab.push_str(harmless)).findings, []);
+    let pool = "tank/home /home zfs zfsutil\n";
+    assert_eq!(only(&with(|s| s.fstab.push_str(pool))).0, Refusal);
+}
+
+#[test]
+fn devices_that_no_image_can_promise() {
+    let both = |s: &mut Sample, to: &str| {
+        s.fstab = s.fstab.replace("/dev/disk/by-label/nixos", to);
+        s.child_fstab = s.fstab.clone();
+    };
+    let report = with(|s| both(s, "/dev/sda2"));
+    assert_eq!(only(&report).0, Refusal);
+    assert!(report.findings[0].mend.contains("by-label"));
+    let report = with(|s| both(s, "/dev/mapper/cryptroot"));
+    assert_eq!(only(&report), (Refusal, "/", "the plain volume \"root\""));
+    let report = with(|s| both(s, "LABEL=a-label-of-seventeen"));
+    assert_eq!(only(&report), (Refusal, "/", "ext4, whose label must be 1 to 16 bytes"));
+    let report = with(|s| s.child_fstab = s.fstab.replace("by-label/nixos", "by-label/other"));
+    let gives = "label \"nixos\" on volume \"root\", as another mount wants it";
+    assert_eq!(only(&report), (Refusal, "/", gives));
+    let report = with(|s| {
+        s.fstab = s.fstab.replace("ext4", "btrfs");
+        s.child_fstab = s.fstab.clone();
+    });
+    assert_eq!(only(&report), (Refusal, "/", "ext4 on volume \"root\""));
+}
+
+#[test]
+fn names_that_the_profile_fixes() {
+    let mut fixed = offer();
+    fixed.volumes[1].label = Some("root".to_owned());
+    let report = checked(Sample::new(), &fixed);
+    assert_eq!(only(&report), (Refusal, "/", "label \"root\" on volume \"root\""));
+    fixed.volumes[1].label = Some("nixos".to_owned());
+    assert_eq!(checked(Sample::new(), &fixed).findings, []);
+}
+
+#[test]
+fn volumes_that_the_closure_does_not_mount() {
+    let mut more = offer();
+    let data = Volume { mount_point: Some("/data".to_owned()), ..more.volumes[1].clone() };
+    more.volumes.push(data);
+    assert_eq!(only(&checked(Sample::new(), &more)).0, Warning);
+    more.volumes[2].mount_point = Some("/nix".to_owned());
+    assert_eq!(only(&checked(Sample::new(), &more)).0, Refusal);
+}
+
+#[test]
+fn boot_loaders_are_refused_by_name() {
+    for (installer, name) in [
+        ("install-grub.sh", "GRUB"),
+        ("extlinux-conf-builder.sh", "extlinux"),
+        ("lanzaboote-hook", "lanzaboote"),
+        ("my-hook", "an unknown installer"),
+    ] {
+        let report = with(|s| s.installer = installer);
+        assert_eq!(only(&report), (Refusal, "boot loader", "systemd-boot"));
+        assert!(report.findings[0].wants.starts_with(name), "{:?}", report.findings);
+    }
+}
+
+#[test]
+fn the_esp() {
+    let report = with(|s| {
+        s.fstab = s.fstab.lines().next().unwrap().to_owned();
+        s.child_fstab = s.fstab.clone();
+    });
+    assert!(only(&report).2.starts_with("an fstab that mounts nothing on /boot"));
+    let mut elsewhere = offer();
+    elsewhere.volumes[0].mount_point = Some("/efi".to_owned());
+    let report = checked(Sample::new(), &elsewhere);
+    assert_eq!(report.findings[0].gives, "the ESP on /efi");
+    let report = with(|s| s.builder = s.builder.replace("/boot", "/efi"));
+    assert!(report.findings.iter().any(|f| f.wants.starts_with("the ESP on /efi")));
+    let mut none = offer();
+    none.volumes.remove(0);
+    let report = checked(Sample::new(), &none);
+    assert!(report.findings.iter().any(|f| f.gives == "no EFI system partition"));
+    let mut small = offer();
+    small.volumes[0].size = Some(Bytes::new(1 << 19));
+    assert_eq!(only(&checked(Sample::new(), &small)).0, Refusal);
+    small.volumes[0].size = Some(Bytes::new(64 << 20));
+    assert_eq!(only(&checked(Sample::new(), &small)).0, Warning);
+}
+
+#[test]
+fn modules_of_stage_1() {
+    let report = with(|s| s.initrd.retain(|(name, _)| !name.contains("ext4")));
+    assert_eq!(only(&report).1, "/");
+    assert!(report.findings[0].gives.starts_with("ext4, for which the initrd has no module"));
+    let report = with(|s| {
+        s.initrd.remove(1);
+        s.builtin = "kernel/fs/ext4/ext4.ko\n";
+    });
+    assert_eq!(report.findings, []);
+    let report = with(|s| s.initrd.truncate(3));
+    assert_eq!(only(&report).1, "virtio");
+    let any = Offer { target: Target::Any, ..offer() };
+    let mut sample = Sample::new();
+    sample.initrd.pop();
+    assert_eq!(checked(sample, &any).findings, []);
+}
+
+#[test]
+fn what_entries_name_must_be_there() {
+    let report = with(|s| s.unregistered = vec![KERNEL]);
+    assert_eq!(
+        only(&report),
+        (Refusal, "kernel", &*format!("a closure without /nix/store/{KERNEL}"))
+    );
+    let report = with(|s| s.spec()["initrd"] = json!(format!("/nix/store/{INITRD}/none")));
+    let gone = report.findings.iter().find(|f| f.about == "initrd").unwrap();
+    assert_eq!(gone.gives, "nothing there");
+    let report = with(|s| s.spec()["init"] = json!(format!("/nix/store/{KERNEL}/init")));
+    assert_eq!(only(&report), (Refusal, "init=", "nothing there"));
+    let report = with(|s| s.spec()["initrdSecrets"] = json!(format!("/nix/store/{KERNEL}/x")));
+    assert_eq!(only(&report).1, "initrd secrets");
+}
+
+#[test]
+fn a_report_is_a_document() {
+    let report = with(|s| s.installer = "install-grub.sh");
+    let document = serde_json::to_value(&report).unwrap();
+    assert_eq!(document["findings"][0]["severity"], "refusal");
+    assert_eq!(document["adopted"]["1"]["label"], "nixos");
+}
+
+/// The sample systems, where `cargo xtask fixture` has built them.
+#[test]
+fn sample_systems_pass() {
+    let fixtures = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/fixture");
+    for variant in ["mini", "full", "full-systemd"] {
+        let folder = fixtures.join(variant);
+        let store = HostStore::host();
+        let (Ok(path), Ok(text)) = (
+            store.find(&folder.join("system")),
+            std::fs::read_to_string(folder.join("registration")),
+        ) else {
+            eprintln!("SKIPPED: {variant} is not built (cargo xtask fixture {variant})");
+            continue;
+        };
+        let infos = crate::inputs::registration::parse(&text).unwrap();
+        let closure = Closure::of(infos, std::slice::from_ref(&path)).unwrap();
+        let system = System::of(&store, &path).unwrap();
+        let report = check(&store, &system, &closure, &offer()).unwrap();
+        assert_eq!(report.findings, [], "{variant}");
+        assert_eq!(report.adopted[&1].label.as_deref(), Some("nixos"), "{variant}");
+    }
+}
