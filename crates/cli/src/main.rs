@@ -1,2 +1,23 @@
-//! Placeholder.
-fn main() {}
+//! `calve`: the command line over the libraries.
+//!
+//! A command is one file in [`commands`]: its arguments, whose doc comments are the help, and a
+//! `run` that calls the libraries and prints. Arguments take two stages: what was typed (`…Args`)
+//! and what it means (a `Spec`, validated, nothing done yet). Data goes to stdout, words to stderr
+//! ([`terminal`]). The libraries' errors get their exit code and their hints at one place,
+//! [`failure`]. What the libraries do not do is done here: processes, the environment, signals.
+
+mod closure_source;
+mod commands;
+mod drawing;
+mod failure;
+mod interrupt;
+mod nix;
+mod profile;
+mod system;
+mod terminal;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    commands::main()
+}

@@ -35,3 +35,5 @@ pub mod tree;
 pub mod output;
 pub mod region;
 pub mod writers;
+
+pub mod inspect;

@@ -1,0 +1,195 @@
+//! `calve boot`: an image started in QEMU, and whether it came up.
+
+use std::fs::File;
+use std::path::Path;
+use std::path::PathBuf;
+use std::time::Duration;
+use std::time::Instant;
+
+use calve_image_core::inspect;
+use calve_image_core::units;
+use calve_machine::Architecture;
+use calve_machine::Boot;
+use calve_machine::Disk;
+use calve_machine::Firmware;
+use calve_machine::Machine;
+use calve_machine::Network;
+use calve_machine::Search;
+use calve_machine::SectorSize;
+use calve_machine::Write;
+use std::io::IsTerminal;
+
+use crate::failure::Failure;
+use crate::interrupt::Interrupt;
+use crate::terminal::Terminal;
+
+/// How long a machine that is to keep its changes may take to go off.
+const SHUTDOWN: Duration = Duration::from_secs(60);
+
+/// Start an image in QEMU
+///
+/// Runs the image under UEFI firmware, with or without KVM. What the machine writes is thrown away
+/// unless --persist is given. With --expect, waits until the serial console has shown every text:
+/// the exit code is 0 if they all came, else 4. Without --expect the console is yours.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  calve boot web.qcow2                              log in; Ctrl-A X ends the machine
+  calve boot web.qcow2 --expect login: --timeout 60
+  calve boot web.raw --interactive --ssh-port 2222  and: ssh -p 2222 root@localhost")]
+pub(crate) struct Args {
+    /// The image, raw or qcow2
+    image: PathBuf,
+
+    /// Wait for a text on the serial console; may be given again
+    #[arg(long, value_name = "TEXT")]
+    expect: Vec<String>,
+
+    /// How long to wait for the texts, in seconds
+    #[arg(long, default_value_t = 180, value_name = "S")]
+    timeout: u64,
+
+    /// Lead this port of localhost to the machine's SSH
+    #[arg(long, value_name = "N")]
+    ssh_port: Option<u16>,
+
+    /// The machine's memory in MiB
+    #[arg(long, default_value_t = 2048, value_name = "M")]
+    memory: u32,
+
+    /// Put the serial console on this terminal
+    #[arg(long, conflicts_with = "expect")]
+    interactive: bool,
+
+    /// Let the machine change the image
+    #[arg(long)]
+    persist: bool,
+
+    /// UEFI firmware to use instead of the one found (OVMF_CODE.fd, with its OVMF_VARS.fd beside)
+    #[arg(long, value_name = "FILE", env = "CALVE_FIRMWARE")]
+    firmware: Option<PathBuf>,
+}
+
+/// What the arguments mean.
+#[derive(Debug)]
+struct Spec {
+    machine: Machine,
+    end: End,
+}
+
+/// When the run is over.
+#[derive(Debug)]
+enum End {
+    /// When every text has come.
+    Texts { texts: Vec<String>, timeout: Duration, persist: bool },
+    /// When the user says so.
+    User,
+}
+
+/// Boots the image.
+pub(crate) fn run(args: Args, terminal: Terminal) -> Result<(), Failure> {
+    let spec = Spec::resolve(args)?;
+    match spec.end {
+        End::User => interact(&spec.machine, terminal),
+        End::Texts { texts, timeout, persist } => {
+            let started = Instant::now();
+            wait(&spec.machine, &texts, timeout, persist, terminal)?;
+            let seconds = started.elapsed().as_secs();
+            terminal.say(format!("up        all that was expected came within {seconds} s"));
+            Ok(())
+        }
+    }
+}
+
+impl Spec {
+    fn resolve(args: Args) -> Result<Self, Failure> {
+        let is_interactive = args.interactive || std::io::stdin().is_terminal();
+        let end = if !args.expect.is_empty() {
+            let timeout = Duration::from_secs(args.timeout);
+            End::Texts { texts: args.expect, timeout, persist: args.persist }
+        } else if is_interactive {
+            End::User
+        } else {
+            return Err(Failure::usage(
+                "nothing to wait for, and no terminal to use the console on",
+            )
+            .hint("say what the console shows when the system is up: --expect login:"));
+        };
+        let mut disk = Disk::open(&args.image)?;
+        let seen = look_at(&args.image)?;
+        disk.sector_size = seen.sector_size;
+        disk.write = if args.persist { Write::Persist } else { Write::Throwaway };
+        let search = Search { code: args.firmware, ..Search::new(seen.architecture) };
+        let firmware = Firmware::find(&search)?;
+        let machine = Machine {
+            memory_mib: args.memory,
+            disks: vec![disk],
+            network: Some(args.ssh_port.map_or_else(Network::default, Network::ssh)),
+            ..Machine::new(Boot::Uefi(firmware))
+        };
+        Ok(Self { machine, end })
+    }
+}
+
+/// What of an image decides the machine.
+struct Seen {
+    sector_size: SectorSize,
+    architecture: Architecture,
+}
+
+/// Looks at the partition table; an image without one gets a machine like this one.
+fn look_at(path: &Path) -> Result<Seen, Failure> {
+    let file = File::open(path).map_err(|source| Failure::unreadable(path, source))?;
+    let host = Architecture::host().unwrap_or(Architecture::X86_64);
+    let Ok(image) = inspect::inspect(&file) else {
+        return Ok(Seen { sector_size: SectorSize::B512, architecture: host });
+    };
+    let sector_size = match image.sector_size {
+        units::SectorSize::B512 => SectorSize::B512,
+        units::SectorSize::B4096 => SectorSize::B4096,
+    };
+    let kinds = image.partitions.iter().map(|partition| partition.kind.to_string());
+    let architecture = kinds.filter_map(|kind| root_of(&kind)).next().unwrap_or(host);
+    Ok(Seen { sector_size, architecture })
+}
+
+/// The architecture whose root partition a type GUID marks (Discoverable Partitions Specification).
+fn root_of(kind: &str) -> Option<Architecture> {
+    match kind {
+        "4f68bce3-e8cd-4db1-96e7-fbcaf984b709" => Some(Architecture::X86_64),
+        "b921b045-1df0-41c3-af44-4c6f280d3fae" => Some(Architecture::Aarch64),
+        _ => None,
+    }
+}
+
+fn interact(machine: &Machine, terminal: Terminal) -> Result<(), Failure> {
+    terminal.say("the console is yours; Ctrl-A X ends the machine, Ctrl-A H lists the other keys");
+    let status = machine.interact()?;
+    if status.success() {
+        return Ok(());
+    }
+    Err(Failure::new(crate::failure::Kind::Failed, format!("QEMU ended with {status}")))
+}
+
+fn wait(
+    machine: &Machine,
+    texts: &[String],
+    timeout: Duration,
+    persist: bool,
+    terminal: Terminal,
+) -> Result<(), Failure> {
+    let interrupt = Interrupt::catch()?;
+    terminal.say(format!("booting   waiting up to {} s", timeout.as_secs()));
+    let mut running = machine.boot().map_err(|error| interrupt.or(error))?;
+    let watch = interrupt.end_process(running.process());
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    running.expect_all(&texts, timeout).map_err(|failure| interrupt.or(failure))?;
+    drop(watch);
+    if persist {
+        // Pulling the plug would leave the image with a journal to replay.
+        running.shutdown(SHUTDOWN).map_err(|failure| interrupt.or(failure))?;
+    } else {
+        running.stop();
+    }
+    Ok(())
+}

@@ -1,0 +1,19 @@
+//! `calve build`: one kind of image per file.
+
+mod disk;
+
+use crate::failure::Failure;
+use crate::terminal::Terminal;
+
+/// Make an image of a system
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    Disk(disk::Args),
+}
+
+/// Makes the image.
+pub(crate) fn run(command: Command, terminal: Terminal) -> Result<(), Failure> {
+    match command {
+        Command::Disk(args) => disk::run(args, terminal),
+    }
+}

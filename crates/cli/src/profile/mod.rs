@@ -1,0 +1,205 @@
+//! A profile: what kind of image to make of a system.
+//!
+//! The types here are the file format: their doc comments are the descriptions in the schema
+//! (`calve schema`), their words are those of the layout that the library resolves. A profile says
+//! nothing about one machine; what the closure fixes (kernel, boot loader, mounts) is not repeated.
+//! [`read`] finds and parses a profile and words its errors; [`size`] reads sizes.
+
+mod read;
+mod size;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde::Serialize;
+
+pub(crate) use read::DEFAULT;
+pub(crate) use read::Named;
+pub(crate) use read::is_embedded;
+pub(crate) use read::nearest_name;
+pub(crate) use read::read;
+pub(crate) use size::DiskSize;
+pub(crate) use size::PartitionSize;
+
+/// What kind of image to make of a NixOS system.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(title = "calve profile")]
+pub(crate) struct Profile {
+    /// One sentence on what the profile is for.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) description: String,
+    /// The disk as a whole.
+    #[serde(default)]
+    pub(crate) disk: Disk,
+    /// How the boot loader behaves.
+    #[serde(default)]
+    pub(crate) boot: Boot,
+    /// The partitions, in the order they take on the disk.
+    pub(crate) partitions: Vec<Partition>,
+}
+
+/// The disk as a whole.
+#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(crate) struct Disk {
+    /// The partition table.
+    pub(crate) table: Table,
+    /// What the disk calls a sector: 512, or 4096 for "4Kn" disks.
+    pub(crate) sector_size: SectorSize,
+    /// The size of the disk; `auto` is as small as the partitions allow.
+    pub(crate) size: DiskSize,
+}
+
+/// A kind of partition table.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Table {
+    /// A GUID partition table, which UEFI wants.
+    #[default]
+    Gpt,
+}
+
+/// What a disk calls a sector, in bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(try_from = "u64", into = "u64")]
+#[schemars(with = "u64", extend("enum" = [512, 4096]))]
+pub(crate) enum SectorSize {
+    /// 512 bytes: nearly every disk.
+    #[default]
+    B512,
+    /// 4096 bytes: "4Kn" disks.
+    B4096,
+}
+
+impl TryFrom<u64> for SectorSize {
+    type Error = String;
+
+    fn try_from(bytes: u64) -> Result<Self, String> {
+        match bytes {
+            512 => Ok(Self::B512),
+            4096 => Ok(Self::B4096),
+            _ => Err(format!("expected a sector size of 512 or 4096, found {bytes}")),
+        }
+    }
+}
+
+impl From<SectorSize> for u64 {
+    fn from(size: SectorSize) -> Self {
+        match size {
+            SectorSize::B512 => 512,
+            SectorSize::B4096 => 4096,
+        }
+    }
+}
+
+/// How the boot loader behaves. What is left out, the system's own configuration decides.
+#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(crate) struct Boot {
+    /// Seconds that the menu waits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) timeout: Option<u32>,
+    /// How often the system is tried before it counts as failed; 0: attempts are not counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) tries: Option<u32>,
+    /// Whether the kernel's command line can be edited in the menu.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) editor: Option<bool>,
+    /// The resolution of the console.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) console_mode: Option<ConsoleMode>,
+}
+
+/// The resolution of the boot menu's console (loader.conf(5), `console-mode`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ConsoleMode {
+    /// 80 columns, 25 lines.
+    #[serde(rename = "0")]
+    Lines25,
+    /// 80 columns, 50 lines.
+    #[serde(rename = "1")]
+    Lines50,
+    /// The first mode that the firmware adds.
+    #[serde(rename = "2")]
+    Firmware,
+    /// A suitable mode, chosen by the loader.
+    Auto,
+    /// The highest mode.
+    Max,
+    /// What the firmware has set.
+    Keep,
+}
+
+/// One partition.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Partition {
+    /// The name in the partition table, which `/dev/disk/by-partlabel` shows.
+    pub(crate) name: String,
+    /// What the partition is for, as the Discoverable Partitions Specification has it.
+    #[serde(rename = "type")]
+    pub(crate) kind: PartitionKind,
+    /// `auto` is as large as the contents need, `rest` takes what the others leave.
+    #[serde(default)]
+    pub(crate) size: PartitionSize,
+    /// What is in it.
+    pub(crate) content: Content,
+}
+
+/// What a partition is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum PartitionKind {
+    /// The EFI system partition, from which firmware boots.
+    Esp,
+    /// The root file system; its type GUID depends on the system's architecture.
+    Root,
+    /// Users' home directories.
+    Home,
+    /// Data of services.
+    Srv,
+    /// What programs keep: `/var`.
+    Var,
+    /// Any other Linux file system.
+    Linux,
+}
+
+impl std::fmt::Display for PartitionKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Esp => "esp",
+            Self::Root => "root",
+            Self::Home => "home",
+            Self::Srv => "srv",
+            Self::Var => "var",
+            Self::Linux => "linux",
+        })
+    }
+}
+
+/// What is in a partition: exactly one of these.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "lowercase")]
+pub(crate) enum Content {
+    /// A FAT file system, FAT16 or FAT32 by size.
+    Vfat(FileSystem),
+    /// An ext4 file system.
+    Ext4(FileSystem),
+}
+
+/// A file system with what it holds.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct FileSystem {
+    /// The label, which `/dev/disk/by-label` shows. Left out, it is the one that the system looks for,
+    /// else the partition's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) label: Option<String>,
+    /// Where the running system mounts it; the files below go into this partition.
+    pub(crate) mount: String,
+    /// Free space beyond the contents when the size is `auto` or `rest`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<size::Text>")]
+    pub(crate) reserve: Option<size::Reserve>,
+}

@@ -1,0 +1,167 @@
+//! The system that a command is about: from the arguments to a toplevel and its closure.
+
+use std::path::Path;
+use std::path::PathBuf;
+
+use calve_image_core::inputs::closure::Closure;
+use calve_image_core::inputs::closure::PathInfo;
+use calve_image_core::inputs::store;
+use calve_image_core::inputs::store::HostStore;
+use calve_image_core::inputs::store_path::StorePath;
+
+use crate::closure_source;
+use crate::closure_source::Origin;
+use crate::closure_source::Wanted;
+use crate::failure::Failure;
+use crate::failure::Kind;
+use crate::nix;
+use crate::nix::Flake;
+use crate::terminal::Terminal;
+
+/// What is taken when no system is named: where `nix build` leaves its link.
+const DEFAULT: &str = "./result";
+
+/// The arguments that say which system.
+#[derive(Debug, Clone, clap::Args)]
+#[group(skip)]
+pub(crate) struct SystemArgs {
+    /// The system: a toplevel, a link to one, or a closureInfo of one [default: ./result]
+    #[arg(conflicts_with = "flake")]
+    system: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
+
+    /// Build the system of a flake's host with `nix build`, leaving the link ./result-HOST
+    #[arg(long, value_name = "REF#HOST", help_heading = "System")]
+    flake: Option<Flake>,
+}
+
+/// The arguments that say where the system's store and closure are.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[group(skip)]
+pub(crate) struct SourceArgs {
+    /// A chroot store: DIR/nix/store stands for /nix/store
+    #[arg(long, value_name = "DIR", help_heading = "System")]
+    pub(crate) store: Option<PathBuf>,
+
+    /// Read the closure from a registration (nix-store --dump-db, closureInfo)
+    #[arg(long, value_name = "FILE", help_heading = "System")]
+    pub(crate) registration: Option<PathBuf>,
+}
+
+/// A system found, with its closure; whether it is one of NixOS is for the library to say.
+#[derive(Debug, Clone)]
+pub(crate) struct Found {
+    /// The toplevel.
+    pub(crate) toplevel: StorePath,
+    /// Where its files are.
+    pub(crate) store: HostStore,
+    /// What it needs.
+    pub(crate) closure: Closure,
+}
+
+/// Finds the system, building it first where a flake is named.
+pub(crate) fn find(args: &SystemArgs, terminal: Terminal) -> Result<Found, Failure> {
+    let SourceArgs { store, .. } = &args.source;
+    match (&args.flake, &args.system) {
+        (Some(flake), _) => {
+            let link = build(flake, store.as_deref(), terminal)?;
+            locate(&link, &args.source, terminal)
+        }
+        (None, Some(system)) => locate(system, &args.source, terminal),
+        (None, None) if Path::new(DEFAULT).symlink_metadata().is_err() => {
+            Err(Failure::usage(format!("no system is named, and {DEFAULT} does not exist"))
+                .hint("name a system, or build one: --flake REF#HOST"))
+        }
+        (None, None) => locate(Path::new(DEFAULT), &args.source, terminal),
+    }
+}
+
+/// Finds the system at a path.
+pub(crate) fn locate(
+    path: &Path,
+    source: &SourceArgs,
+    terminal: Terminal,
+) -> Result<Found, Failure> {
+    let store = match &source.store {
+        Some(directory) => HostStore::at(directory),
+        None => HostStore::host(),
+    };
+    let beside = registration_in(path, &store);
+    let registration = source.registration.as_ref().or(beside.as_ref());
+    let toplevel = match (&beside, registration) {
+        (Some(_), Some(registration)) => toplevel_of(registration)?,
+        (_, _) => store.find(path).map_err(|error| unfound(error, source))?,
+    };
+    terminal.say(format!("system    {}", toplevel.base_name()));
+    let wanted = Wanted {
+        toplevel: &toplevel,
+        store: source.store.as_deref(),
+        registration: registration.map(PathBuf::as_path),
+    };
+    let (closure, origin) = closure_source::read(wanted)?;
+    terminal.say(describe(&closure, &origin));
+    Ok(Found { toplevel, store, closure })
+}
+
+fn describe(closure: &Closure, origin: &Origin) -> String {
+    let size = calve_image_core::units::Bytes::new(closure.nar_size());
+    format!("closure   {} store paths, {size}, from {origin}", closure.paths().len())
+}
+
+fn unfound(error: store::Error, source: &SourceArgs) -> Failure {
+    let is_absent = error.is_not_found();
+    let failure = Failure::new(Kind::Usage, error);
+    if is_absent && source.store.is_none() {
+        failure.hint("if the system is in a chroot store, name it with --store DIR")
+    } else {
+        failure
+    }
+}
+
+fn build(flake: &Flake, store: Option<&Path>, terminal: Terminal) -> Result<PathBuf, Failure> {
+    let link = PathBuf::from(format!("result-{}", flake.host()));
+    terminal.say(format!("building  {} into {}", flake.host(), link.display()));
+    let built = nix::build_system(flake, &link, store).map_err(|error| {
+        let is_absent = matches!(error, nix::Error::Absent);
+        let failure = Failure::new(Kind::Failed, error);
+        if is_absent {
+            failure.hint("--flake needs Nix; a system that is built elsewhere does not")
+        } else {
+            failure
+        }
+    })?;
+    Ok(if built.is_empty() { link } else { built.into() })
+}
+
+/// The registration that a `closureInfo` holds.
+fn registration_in(path: &Path, store: &HostStore) -> Option<PathBuf> {
+    let direct = path.join("registration");
+    if direct.is_file() {
+        return Some(direct);
+    }
+    // In a chroot store the link to it dangles.
+    let inside = store.find(path).ok()?.join("registration").ok()?;
+    let file = store.locate(&inside);
+    file.is_file().then_some(file)
+}
+
+/// The system that a `closureInfo` is about: the only path that no other one needs.
+fn toplevel_of(registration: &Path) -> Result<StorePath, Failure> {
+    let infos = closure_source::read_registration(registration)?;
+    let needed = |path: &StorePath| {
+        let others = infos.iter().filter(|info| info.path != *path);
+        others.flat_map(|info| &info.references).any(|reference| reference == path)
+    };
+    let mut roots: Vec<&PathInfo> = infos.iter().filter(|info| !needed(&info.path)).collect();
+    match (roots.pop(), roots.is_empty()) {
+        (Some(root), true) => Ok(root.path.clone()),
+        (_, _) => Err(Failure::usage(format!(
+            "{} is about {} systems, expected one",
+            registration.display(),
+            roots.len() + 1
+        ))
+        .hint("name the system, and this file with --registration")),
+    }
+}

@@ -1,0 +1,155 @@
+//! A NixOS system that never was, in a chroot store: the right files in the right places.
+//!
+//! Small enough to be made for each test, complete enough to be checked and built: a toplevel with
+//! `boot.json`, an fstab, a kernel, an initrd, systemd-boot, the installer that
+//! `switch-to-configuration` runs, and a registration. Tests change a file and see what is said.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::path::PathBuf;
+
+const TOPLEVEL: &str = "0a1b2c3d4f5g6h7i8j9k0l1m2n3p4q5r-nixos-system-fake-26.05";
+const ETC: &str = "1a1b2c3d4f5g6h7i8j9k0l1m2n3p4q5r-etc";
+const KERNEL: &str = "2a1b2c3d4f5g6h7i8j9k0l1m2n3p4q5r-linux-6.12";
+const INITRD: &str = "3a1b2c3d4f5g6h7i8j9k0l1m2n3p4q5r-initrd-linux-6.12";
+const SYSTEMD: &str = "4a1b2c3d4f5g6h7i8j9k0l1m2n3p4q5r-systemd-258";
+const INSTALLER: &str = "5a1b2c3d4f5g6h7i8j9k0l1m2n3p4q5r-install-systemd-boot.sh";
+const MODULES: &str = "6a1b2c3d4f5g6h7i8j9k0l1m2n3p4q5r-kernel-modules";
+
+/// All paths with the size that is registered for each.
+const PATHS: [(&str, u64); 7] = [
+    (TOPLEVEL, 12_288),
+    (ETC, 4_096),
+    (KERNEL, 14 << 20),
+    (INITRD, 30 << 20),
+    (SYSTEMD, 90 << 20),
+    (INSTALLER, 512),
+    (MODULES, 2 << 20),
+];
+
+/// What the fstab of a NixOS system looks like.
+const FSTAB: &str = "\
+# This is a generated file.  Do not edit!
+/dev/disk/by-label/nixos / ext4 x-initrd.mount 0 1
+/dev/disk/by-label/ESP /boot vfat defaults 0 2
+";
+
+/// A directory with `store` (a chroot store), `fake.registration`, and a link `result`.
+pub(crate) struct Fake {
+    directory: tempfile::TempDir,
+}
+
+impl Fake {
+    pub(crate) fn new() -> Self {
+        let fake = Self { directory: tempfile::tempdir().unwrap() };
+        fake.put(TOPLEVEL, "nixos-version", "26.05.20260501.abcdef");
+        fake.put(TOPLEVEL, "system", "x86_64-linux");
+        fake.put(TOPLEVEL, "kernel-params", "console=ttyS0 loglevel=4");
+        fake.put(TOPLEVEL, "init", "#!/nix/store/bash\n");
+        fake.put(TOPLEVEL, "boot.json", &boot_json());
+        fake.put(TOPLEVEL, "bin/switch-to-configuration", &switch());
+        for (name, target) in [
+            ("etc", format!("{ETC}/etc")),
+            ("systemd", SYSTEMD.to_owned()),
+            ("kernel", format!("{KERNEL}/bzImage")),
+            ("initrd", format!("{INITRD}/initrd")),
+            ("kernel-modules", MODULES.to_owned()),
+        ] {
+            symlink(format!("/nix/store/{target}"), fake.path(TOPLEVEL, name)).unwrap();
+        }
+        fake.put(ETC, "etc/fstab", FSTAB);
+        fake.put(KERNEL, "bzImage", &"kernel ".repeat(1000));
+        fs::create_dir_all(fake.path(INITRD, "")).unwrap();
+        fs::write(fake.path(INITRD, "initrd"), initrd()).unwrap();
+        fake.put(SYSTEMD, "lib/systemd/boot/efi/systemd-bootx64.efi", "MZ systemd-boot");
+        fake.put(MODULES, "lib/modules/6.12/modules.builtin", &builtin());
+        fs::write(fake.path(INSTALLER, ""), "#!/nix/store/bash\nsystemd-boot-builder\n").unwrap();
+        for (path, name) in [(TOPLEVEL, "init"), (TOPLEVEL, "bin/switch-to-configuration")] {
+            let executable = fs::Permissions::from_mode(0o555);
+            fs::set_permissions(fake.path(path, name), executable).unwrap();
+        }
+        fs::write(fake.dir().join("fake.registration"), registration()).unwrap();
+        symlink(format!("/nix/store/{TOPLEVEL}"), fake.dir().join("result")).unwrap();
+        fake
+    }
+
+    /// Where tests run the program.
+    pub(crate) fn dir(&self) -> &Path {
+        self.directory.path()
+    }
+
+    fn path(&self, path: &str, inner: &str) -> PathBuf {
+        let path = self.dir().join("store/nix/store").join(path);
+        if inner.is_empty() { path } else { path.join(inner) }
+    }
+
+    fn put(&self, path: &str, inner: &str, text: &str) {
+        let file = self.path(path, inner);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, text).unwrap();
+    }
+}
+
+/// The arguments that lead to the fake system, before those of a test.
+pub(crate) fn with_system<'a>(command: &[&'a str], rest: &[&'a str]) -> Vec<&'a str> {
+    let system = ["./result", "--store", "store", "--registration", "fake.registration"];
+    command.iter().chain(&system).chain(rest).copied().collect()
+}
+
+fn boot_json() -> String {
+    format!(
+        r#"{{
+  "org.nixos.bootspec.v1": {{
+    "init": "/nix/store/{TOPLEVEL}/init",
+    "initrd": "/nix/store/{INITRD}/initrd",
+    "kernel": "/nix/store/{KERNEL}/bzImage",
+    "kernelParams": ["console=ttyS0", "loglevel=4"],
+    "label": "NixOS Fake 26.05 (Linux 6.12)",
+    "system": "x86_64-linux",
+    "toplevel": "/nix/store/{TOPLEVEL}"
+  }},
+  "org.nixos.specialisation.v1": {{}},
+  "org.nixos.systemd-boot": {{ "sortKey": "nixos" }}
+}}
+"#
+    )
+}
+
+fn switch() -> String {
+    format!("#!/nix/store/bash\nexport INSTALL_BOOTLOADER='/nix/store/{INSTALLER}'\n")
+}
+
+fn builtin() -> String {
+    let modules = ["fs/ext4/ext4", "fs/fat/vfat", "drivers/block/virtio_blk"];
+    let modules = modules.into_iter().chain(["drivers/virtio/virtio_pci"]);
+    modules.map(|module| format!("kernel/{module}.ko\n")).collect()
+}
+
+/// A cpio archive (newc) with nothing in it but its end, as the kernel reads it.
+fn initrd() -> Vec<u8> {
+    let name = "TRAILER!!!\0";
+    let fields = [0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, name.len(), 0];
+    let fields: String = fields.map(|field| format!("{field:08x}")).concat();
+    let mut archive = format!("070701{fields}{name}").into_bytes();
+    archive.resize(archive.len().next_multiple_of(512), 0);
+    archive
+}
+
+/// As `nix-store --dump-db` prints it; the toplevel refers to everything.
+fn registration() -> String {
+    let mut text = String::new();
+    for (number, (path, size)) in PATHS.iter().enumerate() {
+        let hash = format!("{number:064x}");
+        let references: Vec<&str> = match *path {
+            TOPLEVEL => PATHS.iter().skip(1).map(|(path, _)| *path).collect(),
+            _ => Vec::new(),
+        };
+        text.push_str(&format!("/nix/store/{path}\n{hash}\n{size}\n\n{}\n", references.len()));
+        for reference in references {
+            text.push_str(&format!("/nix/store/{reference}\n"));
+        }
+    }
+    text
+}

@@ -1,0 +1,28 @@
+//! The real binary on a fake system: every word it prints, and its exit code, without Nix or QEMU.
+//!
+//! One file per command. [`fake`] makes what a command is run on, [`run`] runs it.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, missing_docs)]
+
+mod boot;
+mod build_disk;
+mod check;
+mod fake;
+mod help;
+mod profiles;
+mod run;
+mod schema;
+mod show;
+
+/// A test file that is not listed above would pass by never being run.
+#[test]
+fn every_file_is_listed() {
+    let listed = include_str!("main.rs");
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cli");
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        let is_test = path.extension().is_some_and(|extension| extension == "rs");
+        assert!(!is_test || name == "main" || listed.contains(&format!("mod {name};")), "{path:?}");
+    }
+}

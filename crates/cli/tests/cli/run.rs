@@ -1,0 +1,36 @@
+//! Runs the binary in an empty environment and gives all that it says as one text.
+
+use std::path::Path;
+
+use assert_cmd::Command;
+
+/// Runs `calve` in a directory; the directory's own path is shown as DIR.
+pub(crate) fn calve(directory: &Path, arguments: &[&str]) -> String {
+    shown(directory, &output(directory, arguments))
+}
+
+/// Runs `calve` in a directory and gives its output as it is.
+pub(crate) fn output(directory: &Path, arguments: &[&str]) -> std::process::Output {
+    command(directory, arguments).output().unwrap()
+}
+
+/// The command, without the caller's environment: no nix in the search path, no NO_COLOR.
+pub(crate) fn command(directory: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::cargo_bin("calve").unwrap();
+    command.current_dir(directory).args(arguments);
+    command.env_clear().env("TMPDIR", directory).env("PATH", "/nowhere");
+    command
+}
+
+fn shown(directory: &Path, output: &std::process::Output) -> String {
+    let text =
+        |bytes: &[u8]| String::from_utf8_lossy(bytes).replace(directory.to_str().unwrap(), "DIR");
+    let code = output.status.code().map_or("killed".to_owned(), |code| code.to_string());
+    let mut shown = format!("exit code: {code}\n");
+    for (name, bytes) in [("stdout", &output.stdout), ("stderr", &output.stderr)] {
+        if !bytes.is_empty() {
+            shown.push_str(&format!("--- {name}\n{}", text(bytes)));
+        }
+    }
+    shown
+}

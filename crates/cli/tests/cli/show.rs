@@ -1,0 +1,97 @@
+//! `calve show`.
+
+use std::fs;
+use std::process::Command;
+
+use crate::fake::Fake;
+use crate::fake::with_system;
+use crate::run::calve;
+use crate::run::output;
+
+#[test]
+fn a_profile() {
+    let directory = tempfile::tempdir().unwrap();
+    insta::assert_snapshot!(calve(directory.path(), &["show", "server"]), @r#"
+    exit code: 0
+    --- stdout
+    profile server: Room to work, a menu that nobody edits
+    disk of automatic size, GPT, 512-byte sectors
+
+    ┌──────────────────┬───────────────────────────────────────────────────────────────────────────┐
+    │ ESP              │ nixos                                                                     │
+    │ vfat 1 GiB       │ ext4 rest                                                                 │
+    │ /boot            │ /                                                                         │
+    └──────────────────┴───────────────────────────────────────────────────────────────────────────┘
+      #  name   type   size  format  label  mounted at
+      1  ESP    esp   1 GiB  vfat           /boot
+      2  nixos  root   rest  ext4           /
+    "#);
+}
+
+#[test]
+fn a_system() {
+    let fake = Fake::new();
+    insta::assert_snapshot!(calve(fake.dir(), &with_system(&["show"], &[])), @r#"
+    exit code: 0
+    --- stdout
+    system /nix/store/0a1b2c3d4f5g6h7i8j9k0l1m2n3p4q5r-nixos-system-fake-26.05
+    7 store paths, 136 MiB; the biggest:
+
+      90 MiB  66 %  /nix/store/4a1b2c3d4f5g6h7i8j9k0l1m2n3p4q5r-systemd-258
+      30 MiB  22 %  /nix/store/3a1b2c3d4f5g6h7i8j9k0l1m2n3p4q5r-initrd-linux-6.12
+      14 MiB  10 %  /nix/store/2a1b2c3d4f5g6h7i8j9k0l1m2n3p4q5r-linux-6.12
+       2 MiB   1 %  /nix/store/6a1b2c3d4f5g6h7i8j9k0l1m2n3p4q5r-kernel-modules
+      12 KiB   0 %  /nix/store/0a1b2c3d4f5g6h7i8j9k0l1m2n3p4q5r-nixos-system-fake-26.05
+       4 KiB   0 %  /nix/store/1a1b2c3d4f5g6h7i8j9k0l1m2n3p4q5r-etc
+       512 B   0 %  /nix/store/5a1b2c3d4f5g6h7i8j9k0l1m2n3p4q5r-install-systemd-boot.sh
+    --- stderr
+    system    0a1b2c3d4f5g6h7i8j9k0l1m2n3p4q5r-nixos-system-fake-26.05
+    closure   7 store paths, 136 MiB, from the registration fake.registration
+    "#);
+}
+
+#[test]
+fn an_image() {
+    let directory = tempfile::tempdir().unwrap();
+    let image = directory.path().join("disk.raw");
+    fs::File::create(&image).unwrap().set_len(2 << 30).unwrap();
+    let ids = ["-U", "01234567-89ab-cdef-0123-456789abcdef"];
+    let partitions =
+        ["-n1:2048:+512M", "-t1:ef00", "-c1:ESP", "-n2:0:+1G", "-t2:8304", "-c2:nixos"];
+    let made = Command::new("sgdisk").args(ids).args(partitions).arg(&image).output();
+    match made {
+        Ok(made) => assert!(made.status.success()),
+        Err(error) if std::env::var_os("CI").is_some() => panic!("sgdisk: {error}"),
+        Err(_) => return eprintln!("SKIPPED: sgdisk is not installed"),
+    }
+    insta::assert_snapshot!(calve(directory.path(), &["show", "disk.raw"]), @r#"
+    exit code: 0
+    --- stdout
+    image disk.raw, raw
+    disk of 2 GiB, GPT, 512-byte sectors, id 01234567-89ab-cdef-0123-456789abcdef
+
+    ┌───────────────────────┬───────────────────────────────────────────────┬──────────────────────┐
+    │ ESP                   │ nixos                                         │ unused               │
+    │ ? 512 MiB             │ ? 1 GiB                                       │ 511 MiB              │
+    └───────────────────────┴───────────────────────────────────────────────┴──────────────────────┘
+      #  name   type             start     size  format  label  id
+      1  ESP    esp              1 MiB  512 MiB  ?
+      2  nixos  root (x86_64)  513 MiB    1 GiB  ?
+    "#);
+    let json = output(directory.path(), &["show", "disk.raw", "--json"]).stdout;
+    let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
+    assert_eq!(json["size"], 2u64 << 30);
+    assert_eq!(json["partitions"][1]["name"], "nixos");
+}
+
+#[test]
+fn what_is_no_image() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("disk.raw"), "no disk").unwrap();
+    insta::assert_snapshot!(calve(directory.path(), &["show", "disk.raw"]), @r#"
+    exit code: 1
+    --- stderr
+    error: disk.raw is no disk image that can be shown
+      ╰─▶ expected a GPT at byte 512 or 4096 of the disk, found none
+    "#);
+}

@@ -1,0 +1,191 @@
+//! What is on a disk image that exists: its partitions and the file systems in them.
+//!
+//! This is the way back from the bytes to the words of a layout, for people who want to see what an
+//! image holds and for programs that must know before they start it. It reads a few sectors of raw
+//! and qcow2 images and trusts none of them: sizes are bounded, checksums are checked. It opens no
+//! file system and repairs nothing.
+//!
+//! - `qcow2`: finds the disk's bytes in a qcow2 image
+//! - `gpt`: reads the partition table
+//! - `volume`: recognises file systems by their first bytes
+
+mod gpt;
+mod qcow2;
+mod volume;
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+
+use serde::Serialize;
+use uuid::Uuid;
+
+pub use volume::Volume;
+
+use crate::units::Bytes;
+use crate::units::SectorSize;
+
+/// Why an image cannot be understood.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file cannot be read.
+    #[error("the image cannot be read at {at}")]
+    Read {
+        /// Where, in bytes of the file.
+        at: u64,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The file is a qcow2 image of a kind that is not read here.
+    #[error("the qcow2 image has {found}, which is not supported")]
+    Qcow2 {
+        /// What it has.
+        found: String,
+    },
+    /// There is no GPT.
+    #[error("expected a GPT at byte 512 or 4096 of the disk, found none")]
+    NoTable,
+    /// The GPT's bytes contradict each other.
+    #[error("the GPT is damaged: expected {expected}, found {found}")]
+    DamagedTable {
+        /// What should be there.
+        expected: String,
+        /// What is there.
+        found: String,
+    },
+}
+
+/// How an image file holds the disk's bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// As they are.
+    Raw,
+    /// In QEMU's copy-on-write format.
+    Qcow2,
+}
+
+/// A disk image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Image {
+    /// How the file holds the disk.
+    pub format: Format,
+    /// The size of the disk.
+    pub size: Bytes,
+    /// What the partition table calls a sector.
+    pub sector_size: SectorSize,
+    /// The id of the disk.
+    pub uuid: Uuid,
+    /// The partitions, in the order of the table.
+    pub partitions: Vec<Partition>,
+}
+
+/// A partition of a disk image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Partition {
+    /// Its number, from 1.
+    pub number: u32,
+    /// Its name in the table.
+    pub name: String,
+    /// The GUID that says what it is for.
+    pub kind: Uuid,
+    /// Its own id.
+    pub uuid: Uuid,
+    /// Where it begins.
+    pub start: Bytes,
+    /// How large it is.
+    pub size: Bytes,
+    /// The file system in it, if it is one that is known.
+    pub volume: Option<Volume>,
+}
+
+/// Reads what is on a disk image.
+pub fn inspect(file: &File) -> Result<Image, Error> {
+    let disk = Disk::open(file)?;
+    let table = gpt::read(&disk)?;
+    let mut partitions = Vec::new();
+    for entry in table.entries {
+        let volume = volume::recognise(&disk, entry.start)?;
+        partitions.push(Partition { volume, ..entry });
+    }
+    Ok(Image {
+        format: disk.format(),
+        size: disk.size,
+        sector_size: table.sector_size,
+        uuid: table.uuid,
+        partitions,
+    })
+}
+
+/// The disk's bytes, however the file holds them.
+struct Disk<'a> {
+    file: &'a File,
+    size: Bytes,
+    map: Option<qcow2::Map>,
+}
+
+impl<'a> Disk<'a> {
+    fn open(file: &'a File) -> Result<Self, Error> {
+        match qcow2::Map::read(file)? {
+            Some(map) => Ok(Self { file, size: map.size(), map: Some(map) }),
+            None => {
+                // A block device's metadata has no length.
+                let mut end = file;
+                let size = io::Seek::seek(&mut end, io::SeekFrom::End(0))
+                    .map_err(|source| Error::Read { at: 0, source })?;
+                Ok(Self { file, size: Bytes::new(size), map: None })
+            }
+        }
+    }
+
+    fn format(&self) -> Format {
+        if self.map.is_some() { Format::Qcow2 } else { Format::Raw }
+    }
+
+    /// Reads from the disk; what lies beyond its end, or was never written, is zeros.
+    fn read(&self, at: Bytes, buffer: &mut [u8]) -> Result<(), Error> {
+        buffer.fill(0);
+        let Some(map) = &self.map else {
+            return read_some(self.file, at.get(), buffer);
+        };
+        let mut at = at.get();
+        let mut rest = buffer;
+        while !rest.is_empty() {
+            let within = map.within_cluster(at).min(Bytes::from_len(rest.len()).get());
+            let (part, left) = rest.split_at_mut(usize::try_from(within).unwrap_or(rest.len()));
+            if let Some(host) = map.find(self.file, at)? {
+                read_some(self.file, host, part)?;
+            }
+            at = at.saturating_add(within);
+            rest = left;
+        }
+        Ok(())
+    }
+}
+
+/// Reads as much as there is.
+fn read_some(file: &File, at: u64, buffer: &mut [u8]) -> Result<(), Error> {
+    let mut done = 0;
+    while let Some(rest) = buffer.get_mut(done..).filter(|rest| !rest.is_empty()) {
+        let from = at.saturating_add(Bytes::from_len(done).get());
+        match file.read_at(rest, from) {
+            Ok(0) => break,
+            Ok(count) => done += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(source) => return Err(Error::Read { at: from, source }),
+        }
+    }
+    Ok(())
+}
+
+/// The bytes from `at`, as an array; the caller knows that they are there.
+fn field<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
+    let mut array = [0; N];
+    for (to, from) in array.iter_mut().zip(bytes.iter().skip(at)) {
+        *to = *from;
+    }
+    array
+}
+
+#[cfg(test)]
+mod tests;
