@@ -36,4 +36,5 @@ pub mod output;
 pub mod region;
 pub mod writers;
 
+pub mod disk;
 pub mod inspect;

@@ -142,8 +142,8 @@ impl Stamp {
         let (hour, minute) = (seconds / 3600 % 24, seconds / 60 % 60);
         let small = |value: u64| u16::try_from(value).unwrap_or(0);
         Self {
-            date: small((year - 1980) << 9 | month << 5 | day),
-            time: small(hour << 11 | minute << 5 | seconds % 60 / 2),
+            date: small(((year - 1980) << 9) | (month << 5) | day),
+            time: small((hour << 11) | (minute << 5) | (seconds % 60 / 2)),
         }
     }
 }

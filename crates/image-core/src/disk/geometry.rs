@@ -1,0 +1,388 @@
+//! A layout with everything decided: every offset, size and id.
+//!
+//! Sizes come from the bottom, because contents know what they need; offsets from the top, because
+//! only the disk knows what lies before. Partitions start at whole MiB and are whole MiB large; the
+//! first and the last MiB of the disk belong to the table. Ids and labels that the layout leaves
+//! open come from [`Ids`]; whoever adopts the closure's fills them in before.
+
+use uuid::Uuid;
+
+use super::gpt::{Entry, Gpt, GptError};
+use super::kind::{Architecture, PartitionKind};
+use super::layout::{DiskSize, Ext4Fill, Fill, Layout, Partition, Size, VfatFill};
+use crate::epoch::Epoch;
+use crate::ids::Ids;
+use crate::plan::{Plan, PlanBuilder, PlanError};
+use crate::tree::Tree;
+use crate::units::{Bytes, MIB, SectorSize};
+use crate::writers::ext4::{self, Ext4};
+use crate::writers::fat::{self, Fat, FatError};
+
+/// What a layout is resolved against.
+#[derive(Clone, Copy, Debug)]
+pub struct Given<'a> {
+    /// The volumes' trees, in the order of [`Layout::mounts`].
+    pub trees: &'a [Tree],
+    /// Where ids come from that the layout leaves open.
+    pub ids: &'a Ids,
+    /// The time of what the file systems add.
+    pub epoch: Epoch,
+    /// What the root partition's type says.
+    pub architecture: Architecture,
+}
+
+/// A disk decided.
+#[derive(Clone, Debug)]
+pub struct Geometry {
+    /// What the disk calls a sector.
+    pub sector: SectorSize,
+    /// The size of the disk.
+    pub size: Bytes,
+    /// The disk's GUID.
+    pub id: Uuid,
+    /// The partitions, in their order on the disk.
+    pub partitions: Vec<Placed>,
+}
+
+/// A partition decided.
+#[derive(Clone, Debug)]
+pub struct Placed {
+    /// Its name in the partition table.
+    pub name: String,
+    /// What it is for.
+    pub kind: PartitionKind,
+    /// The type GUID that says so.
+    pub type_guid: Uuid,
+    /// The partition's own GUID.
+    pub id: Uuid,
+    /// Its first byte.
+    pub start: Bytes,
+    /// Its size.
+    pub size: Bytes,
+    /// What its contents need at least; nothing where it is empty.
+    pub needed: Bytes,
+    /// What is in it.
+    pub content: Volume,
+}
+
+/// What a range of bytes holds, decided.
+#[derive(Clone, Debug)]
+pub enum Volume {
+    /// Nothing.
+    Empty,
+    /// An ext4 file system.
+    Ext4(Box<Ext4>),
+    /// A FAT file system.
+    Vfat(Fat),
+}
+
+/// A layout that makes no disk.
+#[derive(Debug, thiserror::Error)]
+pub enum LayoutError {
+    /// A partition is too small for its contents.
+    #[error(
+        "partition {name:?} needs {} but the layout leaves {available}",
+        Need { contents, reserve }
+    )]
+    Room {
+        /// Which partition.
+        name: String,
+        /// What its contents need, or the size that is asked for.
+        contents: Bytes,
+        /// The free space that the layout promises beside.
+        reserve: Bytes,
+        /// What there is.
+        available: Bytes,
+    },
+    /// Two partitions take what is left.
+    #[error(
+        "partitions {first:?} and {second:?} both take the rest of the disk: expected one at most"
+    )]
+    TwoRests {
+        /// The earlier one.
+        first: String,
+        /// The later one.
+        second: String,
+    },
+    /// Two partitions have the same name, or one has none.
+    #[error("partition {number} is named {name:?}: expected a name that no other partition has")]
+    Name {
+        /// Which partition, counted from 1.
+        number: usize,
+        /// Its name.
+        name: String,
+    },
+    /// A disk that ends within a sector, or is too small for a table.
+    #[error("a disk of {} bytes: expected whole sectors of {sector} bytes and at least 3 MiB", size.get())]
+    Disk {
+        /// The size asked for.
+        size: Bytes,
+        /// The disk's sectors.
+        sector: u64,
+    },
+    /// There are more or fewer trees than volumes.
+    #[error("{found} trees for {expected} file systems")]
+    Trees {
+        /// The layout's file systems.
+        expected: usize,
+        /// The trees given.
+        found: usize,
+    },
+    /// The partition table cannot hold it.
+    #[error(transparent)]
+    Table(#[from] GptError),
+    /// The pieces make no plan.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// The files do not go into an ext4 file system.
+    #[error("partition {name:?} cannot be an ext4 file system with these files")]
+    Ext4 {
+        /// Which partition.
+        name: String,
+        /// Why.
+        source: Box<ext4::Error>,
+    },
+    /// The files do not go into a FAT file system.
+    #[error("partition {name:?} cannot be a FAT file system with these files")]
+    Vfat {
+        /// Which partition.
+        name: String,
+        /// Why.
+        source: Box<FatError>,
+    },
+}
+
+/// Words a need: the sum, and its parts where there are two.
+struct Need<'a> {
+    contents: &'a Bytes,
+    reserve: &'a Bytes,
+}
+
+impl std::fmt::Display for Need<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { contents, reserve } = *self;
+        if reserve.is_zero() {
+            return contents.fmt(f);
+        }
+        write!(f, "{} ({contents} of contents, {reserve} of reserve)", *contents + *reserve)
+    }
+}
+
+impl Layout {
+    /// Decides every offset, size and id.
+    ///
+    /// # Errors
+    /// Contents that have no room, and what no disk can be.
+    pub fn resolve(&self, given: &Given<'_>) -> Result<Geometry, LayoutError> {
+        self.check_names()?;
+        let volumes = self.volumes(given)?;
+        let end = match self.size {
+            DiskSize::Auto => None,
+            DiskSize::Fixed(size) => Some(self.end_of(size)?),
+        };
+        let sizes = self.sizes(&volumes, end)?;
+        let mut start = MIB;
+        let mut partitions = Vec::with_capacity(sizes.len());
+        for ((partition, volume), size) in self.partitions.iter().zip(volumes).zip(sizes) {
+            let purpose = format!("partition {}", partition.name);
+            let placed = Placed {
+                name: partition.name.clone(),
+                kind: partition.kind,
+                type_guid: partition.kind.type_guid(given.architecture),
+                id: partition.id.unwrap_or_else(|| given.ids.uuid(&purpose)),
+                start,
+                size,
+                needed: volume.needed,
+                content: volume.volume.sized(size),
+            };
+            start += size;
+            partitions.push(placed);
+        }
+        let size = match self.size {
+            DiskSize::Auto => start + MIB,
+            DiskSize::Fixed(size) => size,
+        };
+        let id = self.id.unwrap_or_else(|| given.ids.uuid("disk"));
+        Ok(Geometry { sector: self.sector, size, id, partitions })
+    }
+
+    fn check_names(&self) -> Result<(), LayoutError> {
+        for (index, Partition { name, .. }) in self.partitions.iter().enumerate() {
+            let earlier = self.partitions.iter().take(index);
+            if name.is_empty() || earlier.map(|other| &other.name).any(|other| other == name) {
+                return Err(LayoutError::Name { number: index + 1, name: name.clone() });
+            }
+        }
+        let mut rests = self.partitions.iter().filter(|partition| partition.size == Size::Rest);
+        match (rests.next(), rests.next()) {
+            (Some(first), Some(second)) => {
+                let (first, second) = (first.name.clone(), second.name.clone());
+                Err(LayoutError::TwoRests { first, second })
+            }
+            (Some(_) | None, _) => Ok(()),
+        }
+    }
+
+    /// Returns where partitions must end: the last MiB is the table's.
+    fn end_of(&self, size: Bytes) -> Result<Bytes, LayoutError> {
+        let sector = self.sector.bytes();
+        if size < MIB * 3 || !size.is_multiple_of(sector) {
+            return Err(LayoutError::Disk { size, sector: sector.get() });
+        }
+        Ok((size - MIB).align_down(MIB))
+    }
+
+    /// Asks every fill what it needs.
+    fn volumes(&self, given: &Given<'_>) -> Result<Vec<Unsized>, LayoutError> {
+        let expected = self.mounts().len();
+        if expected != given.trees.len() {
+            return Err(LayoutError::Trees { expected, found: given.trees.len() });
+        }
+        let mut trees = given.trees.iter();
+        let volume = |partition: &Partition| match (&partition.content, partition.content.mount()) {
+            (Fill::Ext4(fill), Some(_)) => {
+                Unsized::ext4(&partition.name, fill, trees.next(), given)
+            }
+            (Fill::Vfat(fill), Some(_)) => {
+                Unsized::vfat(&partition.name, fill, (trees.next(), self.sector), given)
+            }
+            (Fill::Empty | Fill::Ext4(_) | Fill::Vfat(_), _) => Ok(Unsized::EMPTY),
+        };
+        self.partitions.iter().map(volume).collect()
+    }
+
+    /// Decides the sizes; `end` is where the last partition must end, if anywhere.
+    fn sizes(&self, volumes: &[Unsized], end: Option<Bytes>) -> Result<Vec<Bytes>, LayoutError> {
+        let wanted = |(partition, volume): (&Partition, &Unsized)| match (partition.size, end) {
+            (Size::Fixed(size), _) => Some(size.align_up(MIB)),
+            (Size::Auto, _) | (Size::Rest, None) => {
+                let needed = (volume.needed + volume.reserve).max(partition.minimum);
+                Some(needed.align_up(MIB).max(MIB))
+            }
+            (Size::Rest, Some(_)) => None,
+        };
+        let wanted: Vec<_> = self.partitions.iter().zip(volumes).map(wanted).collect();
+        let others: Bytes = wanted.iter().flatten().copied().sum();
+        let left = end.unwrap_or(Bytes::MAX) - MIB - others;
+        let sizes: Vec<_> = wanted.into_iter().map(|size| size.unwrap_or(left)).collect();
+        let mut start = MIB;
+        for ((partition, volume), size) in self.partitions.iter().zip(volumes).zip(&sizes) {
+            let on_disk = end.map_or(*size, |end| end - start);
+            let (needed, reserve) = match partition.size {
+                Size::Fixed(_) => (volume.needed, Bytes::ZERO),
+                Size::Auto | Size::Rest => (volume.needed, volume.reserve),
+            };
+            let error = |contents, reserve, available| {
+                let name = partition.name.clone();
+                Err(LayoutError::Room { name, contents, reserve, available })
+            };
+            if needed + reserve > *size || size.is_zero() {
+                return error(needed.max(MIB - reserve), reserve, (*size).min(on_disk));
+            }
+            if *size > on_disk {
+                return error(*size, Bytes::ZERO, on_disk);
+            }
+            start += *size;
+        }
+        Ok(sizes)
+    }
+}
+
+/// A volume whose size is open.
+struct Unsized {
+    volume: Volume,
+    needed: Bytes,
+    reserve: Bytes,
+}
+
+impl Unsized {
+    const EMPTY: Self = Self { volume: Volume::Empty, needed: Bytes::ZERO, reserve: Bytes::ZERO };
+
+    fn ext4(
+        name: &str,
+        fill: &Ext4Fill,
+        tree: Option<&Tree>,
+        given: &Given<'_>,
+    ) -> Result<Self, LayoutError> {
+        let error = |source| LayoutError::Ext4 { name: name.to_owned(), source: Box::new(source) };
+        let own = || given.ids.uuid(&format!("file system {name}"));
+        let hash_seed = given.ids.uuid(&format!("names {name}"));
+        let mut volume = Ext4::new(Bytes::ZERO, fill.uuid.unwrap_or_else(own), hash_seed);
+        volume.epoch = given.epoch;
+        volume.label =
+            ext4::Label::new(fill.label.as_deref().unwrap_or_default()).map_err(error)?;
+        let needed =
+            tree.map_or(Ok(Bytes::ZERO), |tree| volume.minimum_size(tree)).map_err(error)?;
+        Ok(Self { volume: Volume::Ext4(Box::new(volume)), needed, reserve: fill.reserve })
+    }
+
+    fn vfat(
+        name: &str,
+        fill: &VfatFill,
+        (tree, sector): (Option<&Tree>, SectorSize),
+        given: &Given<'_>,
+    ) -> Result<Self, LayoutError> {
+        let error = |source| LayoutError::Vfat { name: name.to_owned(), source: Box::new(source) };
+        let own = || given.ids.serial(&format!("file system {name}"));
+        let volume = Fat {
+            size: Bytes::ZERO,
+            sector,
+            label: fill.label.clone(),
+            serial: fill.serial.unwrap_or_else(own),
+            epoch: given.epoch,
+        };
+        let needed =
+            tree.map_or(Ok(Bytes::ZERO), |tree| fat::minimum_size(tree, sector)).map_err(error)?;
+        Ok(Self { volume: Volume::Vfat(volume), needed, reserve: fill.reserve })
+    }
+}
+
+impl Volume {
+    fn sized(mut self, size: Bytes) -> Self {
+        match &mut self {
+            Self::Empty => {}
+            Self::Ext4(volume) => volume.size = size,
+            Self::Vfat(volume) => volume.size = size,
+        }
+        self
+    }
+
+    /// Plans the volume of a partition; `trees` gives up the next tree where one is held.
+    pub(super) fn plan<'t>(
+        &self,
+        partition: &Placed,
+        trees: &mut impl Iterator<Item = &'t Tree>,
+    ) -> Result<Plan, LayoutError> {
+        let name = || partition.name.clone();
+        let mut tree = || trees.next().ok_or(LayoutError::Trees { expected: 1, found: 0 });
+        match self {
+            Self::Empty => Ok(empty(partition.size)?),
+            Self::Ext4(volume) => volume
+                .plan(tree()?)
+                .map_err(|source| LayoutError::Ext4 { name: name(), source: Box::new(source) }),
+            Self::Vfat(volume) => volume
+                .plan(tree()?)
+                .map_err(|source| LayoutError::Vfat { name: name(), source: Box::new(source) }),
+        }
+    }
+}
+
+fn empty(size: Bytes) -> Result<Plan, PlanError> {
+    PlanBuilder::new().finish(size)
+}
+
+impl Geometry {
+    /// Returns the partition table.
+    pub fn gpt(&self) -> Gpt {
+        let entry = |placed: &Placed| Entry {
+            kind: placed.type_guid,
+            id: placed.id,
+            start: placed.start,
+            size: placed.size,
+            attributes: 0,
+            name: placed.name.clone(),
+        };
+        let entries = self.partitions.iter().map(entry).collect();
+        Gpt { sector: self.sector, size: self.size, id: self.id, entries }
+    }
+}

@@ -1,0 +1,153 @@
+//! A disk as the user describes it: partitions, and what is in each.
+//!
+//! The words are those of a profile. Nothing is decided here: sizes may be open, ids and labels may
+//! be left to the closure or to the seed. [`Layout::resolve`](super::Geometry) decides.
+//!
+//! A [`Fill`] is what a range of bytes holds. A partition holds one, and a fill that encrypts or
+//! divides will hold others, so that every question about contents is asked of a fill.
+
+use uuid::Uuid;
+
+use super::kind::PartitionKind;
+use crate::tree::TreePath;
+use crate::units::{Bytes, GIB, MIB, SectorSize};
+
+/// A disk described.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// What the disk calls a sector.
+    pub sector: SectorSize,
+    /// The size of the disk.
+    pub size: DiskSize,
+    /// The disk's GUID; none: derived from the seed.
+    pub id: Option<Uuid>,
+    /// The partitions, in their order on the disk.
+    pub partitions: Vec<Partition>,
+}
+
+/// How large the disk is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DiskSize {
+    /// As small as the partitions allow.
+    #[default]
+    Auto,
+    /// So many bytes.
+    Fixed(Bytes),
+}
+
+/// A partition described.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Partition {
+    /// Its name in the partition table, which `/dev/disk/by-partlabel` shows.
+    pub name: String,
+    /// What it is for.
+    pub kind: PartitionKind,
+    /// How large it is.
+    pub size: Size,
+    /// The least size where that is not fixed: what an ESP needs for generations to come.
+    pub minimum: Bytes,
+    /// The partition's GUID; none: derived from the seed.
+    pub id: Option<Uuid>,
+    /// What is in it.
+    pub content: Fill,
+}
+
+impl Partition {
+    /// Describes a partition of automatic size.
+    pub fn new(name: impl Into<String>, kind: PartitionKind, content: Fill) -> Self {
+        let (size, minimum) = (Size::Auto, Bytes::ZERO);
+        Self { name: name.into(), kind, size, minimum, id: None, content }
+    }
+}
+
+/// How large a partition is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Size {
+    /// What the contents need and the reserve that the fill states.
+    #[default]
+    Auto,
+    /// So many bytes, rounded up to whole MiB.
+    Fixed(Bytes),
+    /// What the other partitions leave; on a disk of automatic size the same as `Auto`.
+    Rest,
+}
+
+/// What a range of bytes holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fill {
+    /// Nothing: its first and last MiB are zeros, so that no older contents are recognised.
+    Empty,
+    /// An ext4 file system.
+    Ext4(Ext4Fill),
+    /// A FAT file system, FAT16 or FAT32 by size.
+    Vfat(VfatFill),
+}
+
+impl Fill {
+    /// Returns the mount point of the file system; none where there is no file system.
+    pub fn mount(&self) -> Option<&TreePath> {
+        match self {
+            Self::Empty => None,
+            Self::Ext4(fill) => Some(&fill.mount),
+            Self::Vfat(fill) => Some(&fill.mount),
+        }
+    }
+}
+
+/// An ext4 file system described.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ext4Fill {
+    /// Where it is mounted: the files below go into it.
+    pub mount: TreePath,
+    /// Its label; none: it has none.
+    pub label: Option<String>,
+    /// Its UUID; none: derived from the seed.
+    pub uuid: Option<Uuid>,
+    /// Free space beyond the contents.
+    pub reserve: Bytes,
+}
+
+impl Ext4Fill {
+    /// Free space of a file system that says nothing else: a rebuild and some logs.
+    pub const RESERVE: Bytes = Bytes::new(GIB.get() / 2);
+
+    /// Describes a file system without a label.
+    pub const fn new(mount: TreePath) -> Self {
+        Self { mount, label: None, uuid: None, reserve: Self::RESERVE }
+    }
+}
+
+/// A FAT file system described.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VfatFill {
+    /// Where it is mounted: the files below go into it.
+    pub mount: TreePath,
+    /// Its label; none: it has none.
+    pub label: Option<String>,
+    /// Its serial, which Linux shows as its UUID; none: derived from the seed.
+    pub serial: Option<u32>,
+    /// Free space beyond the contents.
+    pub reserve: Bytes,
+}
+
+impl VfatFill {
+    /// Free space of a file system that says nothing else; an ESP has its partition's minimum.
+    pub const RESERVE: Bytes = MIB;
+
+    /// Describes a file system without a label.
+    pub const fn new(mount: TreePath) -> Self {
+        Self { mount, label: None, serial: None, reserve: Self::RESERVE }
+    }
+}
+
+impl Layout {
+    /// Describes a disk of automatic size.
+    pub const fn new(sector: SectorSize, partitions: Vec<Partition>) -> Self {
+        Self { sector, size: DiskSize::Auto, id: None, partitions }
+    }
+
+    /// Lists the mount points in the order of the partitions: what to split a tree at.
+    pub fn mounts(&self) -> Vec<TreePath> {
+        self.partitions.iter().filter_map(|partition| partition.content.mount()).cloned().collect()
+    }
+}
