@@ -157,6 +157,6 @@ fn days() {
         (1_735_689_600, "2025-01-01"),
         (u32::MAX, "2106-02-07"),
     ] {
-        assert_eq!(date(Epoch::new(seconds)), day);
+        assert_eq!(entry::date(Epoch::new(seconds)), day);
     }
 }

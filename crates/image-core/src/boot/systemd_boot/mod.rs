@@ -1,0 +1,218 @@
+//! The files of an ESP with systemd-boot, as nixpkgs' own builder would leave them.
+//!
+//! Names and texts follow the builder of NixOS 23.11 to 26.05 to the byte (the next `nixos-rebuild`
+//! replaces them by whatever the closure's own builder makes). The image is generation 1. `machine-id`
+//! is left out, because an image has none; DATE is the build's epoch. Kernels shared between
+//! specialisations are there once.
+//!
+//! - `menu`: loader.conf, and the options of it that a profile may set
+//! - `entry`: the entries, their names and texts
+//!
+//! What the entries would need but an ESP made here cannot have is refused: initrd secrets, further
+//! initrds outside the closure, XBOOTLDR. Follows `systemd-boot-builder.py` in nixpkgs, the UAPI Boot
+//! Loader Specification, loader.conf(5) and systemd.boot-assessment.
+
+use std::collections::BTreeMap;
+
+use crate::epoch::Epoch;
+use crate::inputs::installer::Settings;
+use crate::inputs::store::{self, HostStore};
+use crate::inputs::store_path::{StoreFile, StorePath};
+use crate::inputs::system::System;
+
+mod entry;
+mod menu;
+
+use entry::{Entry, FAT_REFUSES};
+pub use menu::{ConsoleMode, Options, Timeout};
+
+/// Why a closure cannot be started by systemd-boot from an ESP made here.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The closure has no kernel.
+    #[error("{toplevel} has no boot.json: it is a container and brings no kernel")]
+    NoBootspec {
+        /// The toplevel.
+        toplevel: StorePath,
+    },
+    /// No systemd-boot exists for the platform.
+    #[error("expected a system for {}, found {found:?}", Machine::platforms())]
+    Platform {
+        /// The platform that the closure is for.
+        found: String,
+    },
+    /// A file could not be reached.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// A text would break out of its line.
+    #[error("{what} of {toplevel} has a control character: {text:?}")]
+    Control {
+        /// Which text.
+        what: &'static str,
+        /// Whose.
+        toplevel: StorePath,
+        /// The text.
+        text: String,
+    },
+    /// A specialisation's name cannot be part of a file's name on the ESP.
+    #[error(
+        "the specialisation {name:?} cannot be named on an ESP: FAT refuses {FAT_REFUSES} and control characters"
+    )]
+    Name {
+        /// The name.
+        name: String,
+    },
+    /// Secrets must be appended to the initrd.
+    #[error(
+        "{toplevel} expects secrets in its initrd (boot.initrd.secrets), which calve does not add yet"
+    )]
+    Secrets {
+        /// Whose initrd.
+        toplevel: StorePath,
+    },
+    /// Further initrds are not part of the closure.
+    #[error("{toplevel} expects further initrds on the ESP that no store path holds: {}", paths.join(", "))]
+    ExtraInitrds {
+        /// Whose.
+        toplevel: StorePath,
+        /// The paths on the ESP.
+        paths: Vec<String>,
+    },
+    /// The closure's builder keeps kernels on another partition.
+    #[error(
+        "the closure keeps kernels in {boot} and its ESP in {esp} (XBOOTLDR), which calve does not make"
+    )]
+    Xbootldr {
+        /// Where kernels would be.
+        boot: String,
+        /// Where the ESP would be.
+        esp: String,
+    },
+    /// Boot counting would never be ended.
+    #[error(
+        "boot counting needs systemd-bless-boot and boot-complete.target, which {toplevel} lacks: \
+         every boot would count as failed"
+    )]
+    NoBlessing {
+        /// The toplevel.
+        toplevel: StorePath,
+    },
+}
+
+/// A kind of machine that systemd-boot starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Machine {
+    /// 64-bit x86.
+    X86_64,
+    /// 64-bit Arm.
+    Aarch64,
+}
+
+impl Machine {
+    const ALL: [Self; 2] = [Self::X86_64, Self::Aarch64];
+
+    /// Tells the machine by Nix's name of the platform.
+    pub fn from_platform(platform: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|machine| machine.platform() == platform)
+    }
+
+    /// Nix's name of the platform.
+    pub fn platform(self) -> &'static str {
+        match self {
+            Self::X86_64 => "x86_64-linux",
+            Self::Aarch64 => "aarch64-linux",
+        }
+    }
+
+    /// UEFI's short name, as in `systemd-bootx64.efi`.
+    fn efi(self) -> &'static str {
+        match self {
+            Self::X86_64 => "x64",
+            Self::Aarch64 => "aa64",
+        }
+    }
+
+    fn platforms() -> String {
+        Self::ALL.map(Self::platform).join(" or ")
+    }
+}
+
+/// The bytes of a file on the ESP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// A file of the closure, links followed.
+    Store(StoreFile),
+    /// A text made here.
+    Text(String),
+}
+
+/// The files of an ESP by their path, without a leading slash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Files(pub BTreeMap<String, Content>);
+
+/// Plans all files of the ESP.
+pub fn plan(
+    store: &HostStore,
+    system: &System,
+    options: &Options,
+    epoch: Epoch,
+) -> Result<Files, Error> {
+    let settings = system.main.installer.as_ref().map(|i| i.settings.clone()).unwrap_or_default();
+    refuse_xbootldr(&settings)?;
+    let tries = tries(system, options, &settings)?;
+    let mut files = loader(store, system)?;
+    for (name, configuration) in system.all() {
+        let toplevel = &configuration.toplevel;
+        let spec = configuration.bootspec.as_ref();
+        let spec = spec.ok_or_else(|| Error::NoBootspec { toplevel: toplevel.clone() })?;
+        let entry = Entry::of(store, name, spec)?;
+        files.insert(entry::file_name(name, tries)?, Content::Text(entry.text(epoch)?));
+        files.extend(entry.files());
+    }
+    let conf = menu::loader_conf(options, &settings, tries);
+    files.insert("loader/loader.conf".to_owned(), Content::Text(conf));
+    // bootctl marks that entries are of the Boot Loader Specification's first type.
+    files.insert("loader/entries.srel".to_owned(), Content::Text("type1\n".to_owned()));
+    Ok(Files(files))
+}
+
+fn refuse_xbootldr(settings: &Settings) -> Result<(), Error> {
+    match (&settings.boot_mount_point, &settings.esp_mount_point) {
+        (Some(boot), Some(esp)) if boot != esp => {
+            Err(Error::Xbootldr { boot: boot.clone(), esp: esp.clone() })
+        }
+        (_, _) => Ok(()),
+    }
+}
+
+/// How often the generation may be tried; `None` where boots are not counted.
+fn tries(system: &System, options: &Options, settings: &Settings) -> Result<Option<u32>, Error> {
+    let tries = options.tries.or(settings.boot_counting_tries).filter(|tries| *tries > 0);
+    let unblessed = system.all().find(|(_, configuration)| !configuration.blesses_boots);
+    match (tries, unblessed) {
+        (Some(_), Some((_, configuration))) => {
+            Err(Error::NoBlessing { toplevel: configuration.toplevel.clone() })
+        }
+        (tries, _) => Ok(tries),
+    }
+}
+
+/// systemd-boot itself, twice: under its own name, and where firmware looks without being told.
+fn loader(store: &HostStore, system: &System) -> Result<BTreeMap<String, Content>, Error> {
+    let platform = &system.main.platform;
+    let machine = Machine::from_platform(platform)
+        .ok_or_else(|| Error::Platform { found: platform.clone() })?;
+    let efi = machine.efi();
+    let program = format!("systemd/lib/systemd/boot/efi/systemd-boot{efi}.efi");
+    // The path is plain, so the fallback is never taken.
+    let program =
+        system.main.toplevel.join(&program).unwrap_or(system.main.toplevel.clone().into());
+    let program = Content::Store(store.resolve(&program)?);
+    Ok(BTreeMap::from([
+        (format!("EFI/systemd/systemd-boot{efi}.efi"), program.clone()),
+        (format!("EFI/BOOT/BOOT{}.EFI", efi.to_uppercase()), program),
+    ]))
+}
+
+#[cfg(test)]
+mod tests;
