@@ -10,21 +10,32 @@
 //! - [`installer`]: which boot loader the closure would install
 //! - [`system`]: a toplevel with all of the above
 //!
+//! And what an image is filled with:
+//!
+//! - [`store_tree`]: the closure's files
+//! - [`generated`]: Nix' state around them, its database ([`nix_db`]) included
+//! - [`overlay`]: files that the user adds, and where those for `/etc` go ([`etc_dir`])
+//!
 //! Readers start no processes, read no environment and no clock. They never run code of the closure.
 
 pub mod bootspec;
 pub mod closure;
 pub mod crypttab;
 pub mod device_spec;
+pub mod etc_dir;
 pub mod fstab;
+pub mod generated;
 pub mod initrd;
 pub mod installer;
 pub mod nar_hash;
 pub mod nix_base32;
+pub mod nix_db;
+pub mod overlay;
 pub mod path_info;
 pub mod registration;
 pub mod stage1;
 pub mod store;
 pub mod store_db;
 pub mod store_path;
+pub mod store_tree;
 pub mod system;

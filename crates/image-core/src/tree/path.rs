@@ -65,7 +65,7 @@ impl TreePath {
         Ok(Self { joined })
     }
 
-    pub(super) fn from_components<'a>(components: impl IntoIterator<Item = &'a [u8]>) -> Self {
+    pub(crate) fn from_components<'a>(components: impl IntoIterator<Item = &'a [u8]>) -> Self {
         let mut path = Self::root();
         for component in components {
             path.push(component);

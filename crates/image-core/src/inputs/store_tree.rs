@@ -1,0 +1,79 @@
+//! The files of a closure, as every Nix store holds them.
+//!
+//! The rule is Nix' own (`canonicalisePathMetaData`): owned by root, dated 1, directories and
+//! programs 0555, other files 0444, no extended attributes. It is applied to whatever the host has,
+//! so the image does not tell who built it. A program is a file that its owner may execute. Hard
+//! links of an optimised store come out as files of their own: which files share an inode is the
+//! builder's accident.
+
+use super::closure::Closure;
+use super::store::HostStore;
+use super::store_path::STORE_DIR;
+use crate::epoch::Epoch;
+use crate::tree::path::PathError;
+use crate::tree::scan::{Found, ScanError, scan};
+use crate::tree::source::SourceError;
+use crate::tree::{Entry, HostDir, Kind, Meta, Mode, Origin, TreeBuilder, TreePath};
+
+/// The permission that makes a file a program.
+const OWNER_EXECUTES: u16 = 0o100;
+
+/// Group `nixbld` of every NixOS system, which owns the store's directory.
+const NIXBLD: u32 = 30000;
+
+/// Why a closure's files could not be claimed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The host refused, or a file is a socket.
+    #[error(transparent)]
+    Scan(#[from] ScanError),
+    /// The store holds what no NAR can.
+    #[error("{path} is a {found}: expected files, directories and symbolic links in a store")]
+    Kind {
+        /// What was found.
+        path: TreePath,
+        /// What it is.
+        found: &'static str,
+    },
+    /// A name that is no name.
+    #[error(transparent)]
+    Path(#[from] PathError),
+}
+
+/// Claims `/nix/store` and all paths of a closure; returns the layer that has them.
+///
+/// # Errors
+/// What the host refused, by path.
+pub fn add(tree: &mut TreeBuilder, store: &HostStore, closure: &Closure) -> Result<Origin, Error> {
+    let layer = tree.layer("the store");
+    let top = TreePath::parse(STORE_DIR)?;
+    let meta = Meta { gid: NIXBLD, ..Meta::root(Mode::new(0o1775), Epoch::STORE) };
+    tree.add(layer, top.clone(), Entry::directory(meta));
+    let host = HostDir::open(store.directory()).map_err(scan_error)?;
+    for info in closure.paths() {
+        scan(&host, info.path.base_name().as_bytes(), &mut |found: Found<'_>| {
+            let path = top.join(&TreePath::parse(found.path)?);
+            let entry = entry(found).map_err(|found| Error::Kind { path: path.clone(), found })?;
+            tree.add(layer, path, entry);
+            Ok::<_, Error>(())
+        })?;
+    }
+    Ok(layer)
+}
+
+fn scan_error(source: SourceError) -> ScanError {
+    source.into()
+}
+
+fn entry(found: Found<'_>) -> Result<Entry, &'static str> {
+    let executable = found.mode & OWNER_EXECUTES != 0;
+    let mode = match &found.kind {
+        Kind::Directory => Mode::STORE_EXECUTABLE,
+        Kind::File(_) if executable => Mode::STORE_EXECUTABLE,
+        Kind::File(_) => Mode::STORE_FILE,
+        Kind::Symlink(target) => return Ok(Entry::symlink(target, Epoch::STORE)),
+        Kind::Device(_) => return Err("device"),
+        Kind::Fifo => return Err("named pipe"),
+    };
+    Ok(Entry { meta: Meta::root(mode, Epoch::STORE), kind: found.kind })
+}
