@@ -106,7 +106,8 @@ fn names(corpus: &mut Corpus) {
 fn links(corpus: &mut Corpus) {
     corpus.symlink("links/absolute", "/dir/hello.txt").symlink("links/dangling", "nowhere");
     for length in [1, 58, 59, 60, 61, 1000, 4095] {
-        corpus.symlink(format!("links/{length:04}"), "t".repeat(length));
+        let target = b"../component".iter().copied().cycle().take(length).collect::<Vec<u8>>();
+        corpus.symlink(format!("links/{length:04}"), target);
     }
     corpus.symlink("links/raw", b"\xff\x80/\\ x");
 }

@@ -66,10 +66,11 @@ impl Read for Positioned<'_> {
 fn copy(from: &mut dyn Read, to: &File, mut at: u64, len: Bytes, zeros: bool) {
     let end = at + len.get();
     let mut buffer = vec![0; 1 << 20];
+    let hole = vec![0; buffer.len()];
     while at < end {
         let want = buffer.len().min((end - at) as usize);
         from.read_exact(&mut buffer[..want]).unwrap();
-        if zeros || buffer[..want].iter().any(|byte| *byte != 0) {
+        if zeros || buffer[..want] != hole[..want] {
             to.write_all_at(&buffer[..want], at).unwrap();
         }
         at += want as u64;
