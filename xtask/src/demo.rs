@@ -34,7 +34,14 @@ pub(crate) fn run() -> Result<(), Error> {
     program::run(&mut build)?;
 
     let mut boot = program::command(&calve.to_string_lossy());
-    boot.arg("boot").arg(&image).args(["--expect", "login:", "--expect", "SAMPLE-SYSTEM-UP"]);
+    boot.arg("boot").arg(&image).args([
+        "--expect",
+        "login:",
+        "--expect",
+        "SAMPLE-SYSTEM-UP",
+        "--timeout",
+        "300",
+    ]);
     say(&format!("\n$ {}", program::line(&boot)));
     program::run(&mut boot)?;
 
