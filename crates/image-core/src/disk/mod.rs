@@ -4,6 +4,7 @@
 //! - [`layout`]: a disk as the user describes it
 //! - [`geometry`]: the same with every offset, size and id decided
 //! - [`gpt`]: the partition table
+//! - [`qcow2`]: a disk without the clusters that it does not use
 //!
 //! [`plan`] puts the volumes' plans where the geometry says. The first and the last MiB of the disk
 //! and of every partition are bytes or zeros, never a gap: that is where old signatures lie which
@@ -13,6 +14,7 @@ pub mod geometry;
 pub mod gpt;
 pub mod kind;
 pub mod layout;
+pub mod qcow2;
 
 pub use geometry::{Geometry, Given, LayoutError, Placed, Volume};
 pub use kind::{Architecture, PartitionKind};

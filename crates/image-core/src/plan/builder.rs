@@ -53,6 +53,17 @@ pub enum PlanError {
     },
 }
 
+/// A range of a plan that is placed elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moved {
+    /// Where it starts in the plan.
+    pub from: Bytes,
+    /// How long it is.
+    pub len: Bytes,
+    /// Where it is placed.
+    pub to: Bytes,
+}
+
 /// Collects pieces and proves that they make a plan.
 #[derive(Debug, Default)]
 pub struct PlanBuilder {
@@ -131,12 +142,27 @@ impl PlanBuilder {
         self.part(offset, scope, inner, Bytes::ZERO, inner.size());
     }
 
+    /// Places ranges of another plan, each where it is moved to, their labels as they are: for
+    /// formats that store a disk in parts.
+    pub fn ranges(&mut self, inner: &Plan, ranges: impl IntoIterator<Item = Moved>) {
+        let base = self.scopes.len();
+        self.scopes.extend(inner.scopes.iter().cloned());
+        for Moved { from, len, to } in ranges {
+            self.cut(to, base, inner, from, len);
+        }
+    }
+
     fn part(&mut self, offset: Bytes, scope: &str, inner: &Plan, start: Bytes, len: Bytes) {
         let base = self.scopes.len();
         self.scopes.extend(inner.scopes.iter().map(|name| match name.as_str() {
             "" => scope.to_owned(),
             name => format!("{scope}/{name}"),
         }));
+        self.cut(offset, base, inner, start, len);
+    }
+
+    /// Places `len` bytes of a plan from `start` on; its scopes begin at `base`.
+    fn cut(&mut self, offset: Bytes, base: usize, inner: &Plan, start: Bytes, len: Bytes) {
         let end = start + len;
         let first = inner.piece_after(start);
         for piece in inner.pieces[first..].iter().take_while(|piece| piece.offset < end) {

@@ -16,7 +16,7 @@ pub mod listing;
 pub mod piece;
 pub mod sealed;
 
-pub use builder::{PlanBuilder, PlanError};
+pub use builder::{Moved, PlanBuilder, PlanError};
 pub use piece::{Content, Label, Piece, ScopeId, SecretId};
 pub use sealed::{Cipher, KeyId, Sealed};
 
