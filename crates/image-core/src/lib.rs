@@ -37,4 +37,5 @@ pub mod region;
 pub mod writers;
 
 pub mod disk;
+pub mod formats;
 pub mod inspect;

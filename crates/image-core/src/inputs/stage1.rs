@@ -68,6 +68,9 @@ pub struct Stage1 {
     pub mounts: Vec<Mount>,
     /// What it unlocks.
     pub volumes: Vec<Volume>,
+    /// Whether it prepares an upper directory for an `/etc` that is an overlay
+    /// (`system.etc.overlay.mutable`; nixpkgs' unit `rw-etc.service`).
+    pub writable_etc: bool,
 }
 
 impl Stage1 {
@@ -102,6 +105,7 @@ impl Stage1 {
             modules: initrd.modules(),
             mounts: mounts(file, text("etc/fstab"), text("fsinfo"))?,
             volumes: volumes(file, text("etc/crypttab"), text("init"))?,
+            writable_etc: initrd.entries().any(|(name, _)| name.ends_with(b"/rw-etc.service")),
         })
     }
 }

@@ -1,0 +1,198 @@
+//! A GPT disk that boots: an ESP with systemd-boot and kernels, and volumes that hold the system.
+//!
+//! [`check`] holds the closure against the layout and is all that `calve check` does; [`plan`] goes on
+//! from there to bytes. Both decide everything before anything is written.
+
+use crate::boot::preflight::{self, Report, Target};
+use crate::boot::{esp, systemd_boot};
+use crate::disk::{self, Architecture, Geometry, Given, Layout, LayoutError, PartitionKind};
+use crate::epoch::Epoch;
+use crate::formats::fit::{self, NameError};
+use crate::ids::Ids;
+use crate::inputs::closure::Closure;
+use crate::inputs::etc_dir::EtcDir;
+use crate::inputs::generated::{self, Generated};
+use crate::inputs::overlay::{self, Overlay, Overlays, Rule};
+use crate::inputs::stage1::{self, Stage1};
+use crate::inputs::store::HostStore;
+use crate::inputs::store_tree;
+use crate::inputs::system::System;
+use crate::plan::Plan;
+use crate::tree::{Conflict, Entry, Tree, TreeBuilder, TreePath};
+
+/// What disk to make of a system.
+#[derive(Clone, Debug)]
+pub struct DiskSpec<'a> {
+    /// The disk, as the profile describes it.
+    pub layout: Layout,
+    /// How the boot menu behaves, where that differs from what the closure says.
+    pub boot: systemd_boot::Options,
+    /// Directories of the host whose files go into the image.
+    pub overlays: &'a [Overlay],
+    /// What those files' owners and modes are, where the host cannot say.
+    pub rules: &'a [Rule],
+    /// Where ids come from that neither layout nor closure fixes.
+    pub ids: &'a Ids,
+    /// The time of everything that is not the store's.
+    pub epoch: Epoch,
+    /// The machine that the disk is for.
+    pub target: Target,
+}
+
+/// A system to make it of.
+#[derive(Clone, Copy, Debug)]
+pub struct Input<'a> {
+    /// Where the closure's files are.
+    pub store: &'a HostStore,
+    /// What the toplevel says.
+    pub system: &'a System,
+    /// What the system needs.
+    pub closure: &'a Closure,
+}
+
+/// A system that fits a layout.
+#[derive(Debug)]
+pub struct Checked {
+    /// The layout with the closure's names in it.
+    pub layout: Layout,
+    /// What pre-flight found; warnings only.
+    pub report: Report,
+    esp: Vec<(TreePath, Entry)>,
+}
+
+/// A disk decided to the last byte.
+#[derive(Debug)]
+pub struct Disk {
+    /// The bytes.
+    pub plan: Plan,
+    /// The partitions.
+    pub geometry: Geometry,
+    /// What pre-flight found; warnings only.
+    pub report: Report,
+    /// How many files, directories and links the volumes hold.
+    pub entries: usize,
+}
+
+/// Why no disk can be made.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The closure would not boot from this layout.
+    #[error("this system would not boot from this layout")]
+    Refused(Report),
+    /// The layout has no ESP, or one without a mount point.
+    #[error("the layout has no EFI system partition with a vfat file system; add one of type esp")]
+    NoEsp,
+    /// The platform is none that partitions have types for.
+    #[error("the system is for {platform:?}: expected a Linux platform such as x86_64-linux")]
+    Platform {
+        /// As Nix names it.
+        platform: String,
+    },
+    /// The boot loader's files cannot be made.
+    #[error(transparent)]
+    Loader(#[from] systemd_boot::Error),
+    /// The boot loader's files cannot be reached.
+    #[error(transparent)]
+    Esp(#[from] esp::Error),
+    /// The initrd cannot be read.
+    #[error(transparent)]
+    Stage1(#[from] stage1::Error),
+    /// A name of the closure is none.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// A store path cannot be read.
+    #[error(transparent)]
+    Store(#[from] store_tree::Error),
+    /// Nix' database and its like cannot be made.
+    #[error(transparent)]
+    Generated(#[from] generated::Error),
+    /// An overlay cannot be read or has no place.
+    #[error(transparent)]
+    Overlay(#[from] overlay::Error),
+    /// Two sources claim one path.
+    #[error(transparent)]
+    Conflict(#[from] Conflict),
+    /// The volumes have no room, or are no volumes.
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
+}
+
+/// Holds the system against the layout, and takes over the names that it looks for.
+///
+/// # Errors
+/// [`Error::Refused`] with all findings, or what cannot be read.
+pub fn check(spec: &DiskSpec<'_>, input: Input<'_>) -> Result<Checked, Error> {
+    // What refuses the boot loader is a finding; what then cannot be planned follows from it.
+    let esp = systemd_boot::plan(input.store, input.system, &spec.boot, spec.epoch)
+        .map_err(Error::from)
+        .and_then(|files| Ok(esp::entries(input.store, &files, spec.epoch)?));
+    let room = esp.as_ref().ok().map(|entries| esp::room(entries));
+    let offer = fit::offer(&spec.layout, room, spec.target);
+    let report = preflight::check(input.store, input.system, input.closure, &offer)?;
+    if report.is_refused() {
+        return Err(Error::Refused(report));
+    }
+    let esp = esp?;
+    let layout = fit::adopt(&spec.layout, &report, esp::room(&esp))?;
+    Ok(Checked { layout, report, esp })
+}
+
+/// Plans a bootable GPT disk.
+///
+/// # Errors
+/// See [`Error`].
+pub fn plan(spec: &DiskSpec<'_>, input: Input<'_>) -> Result<Disk, Error> {
+    let Checked { layout, report, esp } = check(spec, input)?;
+    let tree = tree(spec, input, &layout, esp)?;
+    let trees = tree.split(&layout.mounts(), spec.epoch)?;
+    let platform = &input.system.main.platform;
+    let architecture = Architecture::of_platform(platform)
+        .ok_or_else(|| Error::Platform { platform: platform.clone() })?;
+    let given = Given { trees: &trees, ids: spec.ids, epoch: spec.epoch, architecture };
+    let geometry = layout.resolve(&given)?;
+    let plan = disk::plan(&geometry, &trees)?;
+    Ok(Disk { plan, geometry, report, entries: tree.size() })
+}
+
+/// All files of the disk, whatever volume they end up on.
+fn tree(
+    spec: &DiskSpec<'_>,
+    input: Input<'_>,
+    layout: &Layout,
+    esp: Vec<(TreePath, Entry)>,
+) -> Result<Tree, Error> {
+    let etc = etc(input)?;
+    let mut tree = TreeBuilder::new(spec.epoch);
+    store_tree::add(&mut tree, input.store, input.closure)?;
+    let generated = Generated {
+        closure: input.closure,
+        toplevel: &input.system.main.toplevel,
+        etc,
+        registration: false,
+        mount_points: &layout.mounts(),
+        epoch: spec.epoch,
+    };
+    generated.add(&mut tree)?;
+    let mount = layout.partitions.iter().find(|partition| partition.kind == PartitionKind::Esp);
+    let mount = mount.and_then(|esp| esp.content.mount()).ok_or(Error::NoEsp)?;
+    let layer = tree.layer("the boot loader");
+    for (path, entry) in esp {
+        tree.add(layer, mount.join(&path), entry);
+    }
+    let (overlays, rules) = (spec.overlays, spec.rules);
+    Overlays { overlays, rules, etc, epoch: spec.epoch }.add(&mut tree)?;
+    Ok(tree.build()?)
+}
+
+/// Finds out what `/etc` will be: where it is an overlay, the first stage tells which kind.
+fn etc(input: Input<'_>) -> Result<EtcDir, stage1::Error> {
+    let system = &input.system.main;
+    let initrd = system.bootspec.as_ref().and_then(|spec| spec.initrd.as_ref());
+    match initrd {
+        Some(initrd) if system.etc_overlay => {
+            let writable = Stage1::read(input.store, initrd)?.writable_etc;
+            Ok(if writable { EtcDir::MutableOverlay } else { EtcDir::ImmutableOverlay })
+        }
+        Some(_) | None => Ok(EtcDir::Plain),
+    }
+}

@@ -1,0 +1,45 @@
+//! What calve makes: each format is one file, a composition of the parts before it.
+//!
+//! - [`disk`]: a GPT disk with an ESP and the system's volumes
+//! - [`fit`]: a layout and a closure, brought together: what the one offers, what the other wants
+
+pub mod disk;
+pub mod fit;
+
+use crate::disk::qcow2::{self, Qcow2Error};
+use crate::plan::Plan;
+
+/// How an image file holds a disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Container {
+    /// The disk's own bytes.
+    #[default]
+    Raw,
+    /// QEMU's format, without the clusters that nobody uses.
+    Qcow2,
+}
+
+impl Container {
+    /// All of them, for help texts and tests.
+    pub const ALL: [Self; 2] = [Self::Raw, Self::Qcow2];
+
+    /// Returns its word, which is also the ending of a file's name.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Raw => "raw",
+            Self::Qcow2 => "qcow2",
+        }
+    }
+
+    /// Plans the image file of a disk.
+    ///
+    /// # Errors
+    /// A disk that the format cannot hold.
+    pub fn wrap(self, disk: Plan) -> Result<Plan, Qcow2Error> {
+        match self {
+            Self::Raw => Ok(disk),
+            Self::Qcow2 => qcow2::plan(&disk),
+        }
+    }
+}
