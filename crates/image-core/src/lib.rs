@@ -27,15 +27,16 @@ pub mod units;
 
 pub mod inputs;
 
-pub mod boot;
-
-pub mod plan;
 pub mod tree;
 
-pub mod output;
-pub mod region;
+pub mod boot;
+pub mod plan;
 pub mod writers;
 
 pub mod disk;
 pub mod formats;
+pub mod report;
+
 pub mod inspect;
+pub mod output;
+pub mod region;

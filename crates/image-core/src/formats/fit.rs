@@ -14,7 +14,9 @@ use crate::units::Bytes;
 
 /// A name of the closure that no image can carry.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the closure looks for the {what} {found:?}: expected {expected}; mend fileSystems in the configuration")]
+#[error(
+    "the closure looks for the {what} {found:?}: expected {expected}; mend fileSystems in the configuration"
+)]
 pub struct NameError {
     /// Which kind of name: "partition GUID".
     pub what: &'static str,
@@ -26,7 +28,8 @@ pub struct NameError {
 
 /// Says what a layout makes; `room` is what the ESP's files need, where that is known.
 pub fn offer(layout: &Layout, room: Option<Room>, target: Target) -> Offer {
-    let (esp_needed, esp_auto) = room.map_or((Bytes::ZERO, Bytes::ZERO), |room| (room.needed, room.auto));
+    let (esp_needed, esp_auto) =
+        room.map_or((Bytes::ZERO, Bytes::ZERO), |room| (room.needed, room.auto));
     let volumes = layout.partitions.iter().filter_map(volume).collect();
     Offer { volumes, esp_needed, esp_auto, target }
 }

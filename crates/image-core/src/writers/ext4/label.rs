@@ -26,3 +26,11 @@ impl Label {
         self.0
     }
 }
+
+impl std::fmt::Display for Label {
+    /// Writes the label; bytes that are no UTF-8 show as U+FFFD.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let length = self.0.iter().position(|byte| *byte == 0).unwrap_or(self.0.len());
+        f.write_str(&String::from_utf8_lossy(&self.0[..length]))
+    }
+}
