@@ -223,3 +223,88 @@ fn the_edges_of_disk_and_partitions_are_never_gaps() {
         }
     }
 }
+
+/// A MiB in which every block of 64 KiB starts what used to be something else.
+fn signatures() -> Vec<u8> {
+    let mut poison = vec![0xD1; 1 << 20];
+    for (block, at, magic) in [
+        (0, 0, &b"LUKS\xba\xbe\0\x02"[..]),
+        (1, 0, b"XFSB\0\0\x10\0"),
+        (2, 512, b"LABELONE"),
+        (3, 4086, b"SWAPSPACE2"),
+        (4, 0x438, b"\x53\xef"),
+        (5, 4096, b"\xfc\x4e\x2b\xa9"),
+        (6, 0, b"hsqs"),
+        (7, 1024, b"\xe2\xe1\xf5\xe0"),
+        (8, 64, b"_BHRfS_M"),
+        (9, 510, b"\x55\xaa"),
+        (10, 512, b"EFI PART"),
+        (11, 1024, b"\x0c\xb1\xba\0\0\0\0\0"),
+    ] {
+        let start = (block << 16) + at;
+        poison[start..start + magic.len()].copy_from_slice(magic);
+    }
+    // The same in the first blocks, where each of them is looked for.
+    for (at, magic) in [
+        (0, &b"LUKS\xba\xbe\0\x02"[..]),
+        (512, b"LABELONE"),
+        (4086, b"SWAPSPACE2"),
+        (0x10040, b"_BHRfS_M"),
+    ] {
+        poison[at..at + magic.len()].copy_from_slice(magic);
+    }
+    poison
+}
+
+#[test]
+fn nothing_that_was_there_before_is_recognised() {
+    let Some(blkid) = oracle::need("blkid") else { return };
+    let mut layout = layout(SectorSize::B512);
+    let spare = Partition::new("spare", PartitionKind::Linux, Fill::Empty);
+    layout.partitions.push(Partition { size: Size::Fixed(MIB * 5), ..spare });
+    let (geometry, plan) = made(&layout);
+    let image = tempfile::NamedTempFile::new().unwrap();
+    image::write_poisoned(&plan, image.path(), &signatures());
+    let found = |file: &Path| {
+        let output = oracle::run(&blkid, args!["-p", "-o", "export", file]);
+        let said = String::from_utf8(output.stdout).unwrap();
+        let kinds =
+            said.lines().filter(|line| line.starts_with("TYPE=") || line.starts_with("PTTYPE="));
+        kinds.collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(found(image.path()), "PTTYPE=gpt");
+    let kinds = geometry
+        .partitions
+        .iter()
+        .map(|part| found(partition(image.path(), part.start, part.size).path()));
+    assert_eq!(kinds.collect::<Vec<_>>(), ["TYPE=vfat", "TYPE=ext4", ""]);
+}
+
+#[test]
+fn ids_that_the_layout_names_are_kept() {
+    let mut layout = layout(SectorSize::B512);
+    let id = |last: u128| uuid::Uuid::from_u128(0xC0FF_EE00 + last);
+    layout.id = Some(id(1));
+    layout.partitions[1].id = Some(id(2));
+    let Fill::Vfat(esp) = &mut layout.partitions[0].content else { panic!("an ESP") };
+    esp.serial = Some(0xABCD_1234);
+    let Fill::Ext4(root) = &mut layout.partitions[1].content else { panic!("a root") };
+    root.uuid = Some(id(3));
+    let (geometry, plan) = made(&layout);
+    assert_eq!((geometry.id, geometry.partitions[1].id), (id(1), id(2)));
+    let Some(blkid) = oracle::need("blkid") else { return };
+    let image = poisoned(&plan);
+    let uuid = |index: usize| {
+        let part = &geometry.partitions[index];
+        let file = partition(image.path(), part.start, part.size);
+        let said = oracle::expect(&blkid, args!["-p", "-o", "value", "-s", "UUID", file.path()]);
+        String::from_utf8(said).unwrap().trim().to_owned()
+    };
+    assert_eq!((uuid(0), uuid(1)), ("ABCD-1234".to_owned(), id(3).to_string()));
+}
+
+#[test]
+fn two_plans_of_one_disk_are_the_same() {
+    let listing = || made(&layout(SectorSize::B512)).1.listing();
+    assert_eq!(listing(), listing());
+}

@@ -9,14 +9,15 @@ use uuid::Uuid;
 
 use super::gpt::{Entry, Gpt, GptError};
 use super::kind::{Architecture, PartitionKind};
-use super::layout::{DiskSize, Ext4Fill, Fill, Layout, Partition, Size, VfatFill};
+use super::layout::{DiskSize, Layout, Partition, Size};
+use super::volume::{Unsized, Volume};
 use crate::epoch::Epoch;
 use crate::ids::Ids;
-use crate::plan::{Plan, PlanBuilder, PlanError};
+use crate::plan::PlanError;
 use crate::tree::Tree;
 use crate::units::{Bytes, MIB, SectorSize};
-use crate::writers::ext4::{self, Ext4};
-use crate::writers::fat::{self, Fat, FatError};
+use crate::writers::ext4;
+use crate::writers::fat::FatError;
 
 /// What a layout is resolved against.
 #[derive(Clone, Copy, Debug)]
@@ -65,17 +66,6 @@ pub struct Placed {
     pub content: Volume,
 }
 
-/// What a range of bytes holds, decided.
-#[derive(Clone, Debug)]
-pub enum Volume {
-    /// Nothing.
-    Empty,
-    /// An ext4 file system.
-    Ext4(Box<Ext4>),
-    /// A FAT file system.
-    Vfat(Fat),
-}
-
 /// A layout that makes no disk.
 #[derive(Debug, thiserror::Error)]
 pub enum LayoutError {
@@ -120,14 +110,9 @@ pub enum LayoutError {
         /// The disk's sectors.
         sector: u64,
     },
-    /// There are more or fewer trees than volumes.
-    #[error("{found} trees for {expected} file systems")]
-    Trees {
-        /// The layout's file systems.
-        expected: usize,
-        /// The trees given.
-        found: usize,
-    },
+    /// There are fewer trees than file systems: a defect of the caller.
+    #[error("fewer trees than the layout has file systems")]
+    TreeMissing,
     /// The partition table cannot hold it.
     #[error(transparent)]
     Table(#[from] GptError),
@@ -193,7 +178,7 @@ impl Layout {
                 start,
                 size,
                 needed: volume.needed,
-                content: volume.volume.sized(size),
+                content: volume.sized(size),
             };
             start += size;
             partitions.push(placed);
@@ -234,19 +219,9 @@ impl Layout {
 
     /// Asks every fill what it needs.
     fn volumes(&self, given: &Given<'_>) -> Result<Vec<Unsized>, LayoutError> {
-        let expected = self.mounts().len();
-        if expected != given.trees.len() {
-            return Err(LayoutError::Trees { expected, found: given.trees.len() });
-        }
         let mut trees = given.trees.iter();
-        let volume = |partition: &Partition| match (&partition.content, partition.content.mount()) {
-            (Fill::Ext4(fill), Some(_)) => {
-                Unsized::ext4(&partition.name, fill, trees.next(), given)
-            }
-            (Fill::Vfat(fill), Some(_)) => {
-                Unsized::vfat(&partition.name, fill, (trees.next(), self.sector), given)
-            }
-            (Fill::Empty | Fill::Ext4(_) | Fill::Vfat(_), _) => Ok(Unsized::EMPTY),
+        let volume = |Partition { name, content, .. }: &Partition| {
+            Unsized::of((name, content), self.sector, &mut trees, given)
         };
         self.partitions.iter().map(volume).collect()
     }
@@ -286,89 +261,6 @@ impl Layout {
         }
         Ok(sizes)
     }
-}
-
-/// A volume whose size is open.
-struct Unsized {
-    volume: Volume,
-    needed: Bytes,
-    reserve: Bytes,
-}
-
-impl Unsized {
-    const EMPTY: Self = Self { volume: Volume::Empty, needed: Bytes::ZERO, reserve: Bytes::ZERO };
-
-    fn ext4(
-        name: &str,
-        fill: &Ext4Fill,
-        tree: Option<&Tree>,
-        given: &Given<'_>,
-    ) -> Result<Self, LayoutError> {
-        let error = |source| LayoutError::Ext4 { name: name.to_owned(), source: Box::new(source) };
-        let own = || given.ids.uuid(&format!("file system {name}"));
-        let hash_seed = given.ids.uuid(&format!("names {name}"));
-        let mut volume = Ext4::new(Bytes::ZERO, fill.uuid.unwrap_or_else(own), hash_seed);
-        volume.epoch = given.epoch;
-        volume.label =
-            ext4::Label::new(fill.label.as_deref().unwrap_or_default()).map_err(error)?;
-        let needed =
-            tree.map_or(Ok(Bytes::ZERO), |tree| volume.minimum_size(tree)).map_err(error)?;
-        Ok(Self { volume: Volume::Ext4(Box::new(volume)), needed, reserve: fill.reserve })
-    }
-
-    fn vfat(
-        name: &str,
-        fill: &VfatFill,
-        (tree, sector): (Option<&Tree>, SectorSize),
-        given: &Given<'_>,
-    ) -> Result<Self, LayoutError> {
-        let error = |source| LayoutError::Vfat { name: name.to_owned(), source: Box::new(source) };
-        let own = || given.ids.serial(&format!("file system {name}"));
-        let volume = Fat {
-            size: Bytes::ZERO,
-            sector,
-            label: fill.label.clone(),
-            serial: fill.serial.unwrap_or_else(own),
-            epoch: given.epoch,
-        };
-        let needed =
-            tree.map_or(Ok(Bytes::ZERO), |tree| fat::minimum_size(tree, sector)).map_err(error)?;
-        Ok(Self { volume: Volume::Vfat(volume), needed, reserve: fill.reserve })
-    }
-}
-
-impl Volume {
-    fn sized(mut self, size: Bytes) -> Self {
-        match &mut self {
-            Self::Empty => {}
-            Self::Ext4(volume) => volume.size = size,
-            Self::Vfat(volume) => volume.size = size,
-        }
-        self
-    }
-
-    /// Plans the volume of a partition; `trees` gives up the next tree where one is held.
-    pub(super) fn plan<'t>(
-        &self,
-        partition: &Placed,
-        trees: &mut impl Iterator<Item = &'t Tree>,
-    ) -> Result<Plan, LayoutError> {
-        let name = || partition.name.clone();
-        let mut tree = || trees.next().ok_or(LayoutError::Trees { expected: 1, found: 0 });
-        match self {
-            Self::Empty => Ok(empty(partition.size)?),
-            Self::Ext4(volume) => volume
-                .plan(tree()?)
-                .map_err(|source| LayoutError::Ext4 { name: name(), source: Box::new(source) }),
-            Self::Vfat(volume) => volume
-                .plan(tree()?)
-                .map_err(|source| LayoutError::Vfat { name: name(), source: Box::new(source) }),
-        }
-    }
-}
-
-fn empty(size: Bytes) -> Result<Plan, PlanError> {
-    PlanBuilder::new().finish(size)
 }
 
 impl Geometry {

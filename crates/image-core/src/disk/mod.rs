@@ -3,6 +3,7 @@
 //! - [`kind`]: what partitions are for
 //! - [`layout`]: a disk as the user describes it
 //! - [`geometry`]: the same with every offset, size and id decided
+//! - [`volume`]: what a partition holds, decided and planned
 //! - [`gpt`]: the partition table
 //! - [`qcow2`]: a disk without the clusters that it does not use
 //!
@@ -15,10 +16,12 @@ pub mod gpt;
 pub mod kind;
 pub mod layout;
 pub mod qcow2;
+mod volume;
 
-pub use geometry::{Geometry, Given, LayoutError, Placed, Volume};
+pub use geometry::{Geometry, Given, LayoutError, Placed};
 pub use kind::{Architecture, PartitionKind};
 pub use layout::{DiskSize, Ext4Fill, Fill, Layout, Partition, Size, VfatFill};
+pub use volume::Volume;
 
 use crate::plan::{Label, Plan, PlanBuilder};
 use crate::tree::Tree;
@@ -35,7 +38,7 @@ pub fn plan(geometry: &Geometry, trees: &[Tree]) -> Result<Plan, LayoutError> {
     zero_edges(&mut disk, Bytes::ZERO, Label::new("edge of disk"), &table);
     let mut trees = trees.iter();
     for (number, partition) in (1..).zip(&geometry.partitions) {
-        let volume = partition.content.plan(partition, &mut trees)?;
+        let volume = partition.content.plan((&partition.name, partition.size), &mut trees)?;
         disk.nest(partition.start, &partition.name, &volume);
         let label = Label::numbered("edge of partition", number);
         zero_edges(&mut disk, partition.start, label, &volume);

@@ -15,7 +15,8 @@ pub const POISON: &[u8] = &[0xD1];
 /// Fills a file with `poison`, over and over, and then writes the plan's pieces into it.
 pub fn write_poisoned(plan: &Plan, path: &Path, poison: &[u8]) {
     let file = File::create(path).unwrap();
-    let chunk: Vec<u8> = poison.iter().copied().cycle().take(poison.len() << 20).collect();
+    let repeats = (1 << 20) / poison.len() + 1;
+    let chunk: Vec<u8> = poison.iter().copied().cycle().take(poison.len() * repeats).collect();
     let mut at = 0;
     while at < plan.size().get() {
         let len = chunk.len().min((plan.size().get() - at) as usize);
