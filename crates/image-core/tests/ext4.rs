@@ -7,16 +7,18 @@ mod contract;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 
 use calve_image_core::epoch::Epoch;
-use calve_image_core::plan::Plan;
+use calve_image_core::plan::{Content, Label, Plan, PlanBuilder};
 use calve_image_core::tree::{Device, Entry, HostDir, Kind, Meta, Source, Tree, Xattrs};
-use calve_image_core::units::{Bytes, KIB, MIB};
-use calve_image_core::writers::ext4::{Error, Ext4, Label};
+use calve_image_core::units::{Bytes, GIB, KIB, MIB};
+use calve_image_core::writers::ext4::{self, Error, Ext4};
 use contract::{corpus, image, oracle, walk};
 use uuid::Uuid;
 
 const BLOCK: Bytes = Bytes::new(4096);
+const TIB: Bytes = Bytes::new(1 << 40);
 
 fn options(size: Bytes) -> Ext4 {
     let uuid = Uuid::from_u128(0x1111_2222_3333_4444_5555_6666_7777_8888);
@@ -317,5 +319,81 @@ fn what_ext4_cannot_hold_is_refused() {
     assert!(matches!(options(MIB * 64 + KIB).plan(&tree), Err(Error::PartialBlock { .. })));
     assert!(matches!(options(MIB * (1 << 24)).plan(&tree), Err(Error::TooLarge { .. })));
     assert!(matches!(options(Bytes::ZERO).plan(&tree), Err(Error::TooSmall { .. })));
-    assert!(Label::new("seventeen bytes!!").is_err());
+    assert!(ext4::Label::new("seventeen bytes!!").is_err());
+}
+
+#[test]
+fn volumes_up_to_the_largest() {
+    let tree = corpus::small();
+    for size in [GIB * 18, GIB * 100, TIB, TIB * 15] {
+        let (_dir, image) = temporary("large.ext4");
+        image::write_sparse(&plan(&tree, size), &image);
+        assert_clean(&image);
+        assert_kernel_agrees(&image, &tree);
+    }
+}
+
+#[test]
+fn a_file_of_1_tib_has_extents_on_three_levels() {
+    let (dir, image) = temporary("deep.ext4");
+    let source = std::fs::File::create(dir.path().join("source")).unwrap();
+    source.set_len(TIB.get()).unwrap();
+    let host = HostDir::open(dir.path()).unwrap().file(b"source").unwrap();
+    let mut tree = corpus::Corpus::default();
+    tree.add("large", Entry::file(corpus::meta(0o644), host)).file("next", *b"n");
+    let plan = plan(&tree.build(), TIB + GIB * 32);
+    let mut metadata = PlanBuilder::new();
+    for piece in plan.pieces() {
+        if let Content::Bytes(data) = &piece.content {
+            metadata.bytes(piece.offset, Label::new("metadata"), Arc::clone(data));
+        }
+    }
+    image::write_sparse(&metadata.finish(plan.size()).unwrap(), &image);
+    assert_clean(&image);
+    let Some(debugfs) = oracle::need("debugfs") else { return };
+    let said = oracle::expect(&debugfs, args!["-R", "dump_extents /large", &image]);
+    assert!(String::from_utf8_lossy(&said).contains("2/ 2"));
+}
+
+#[test]
+fn more_subdirectories_than_links_can_count() {
+    let mut tree = corpus::Corpus::default();
+    for number in 0..65_010 {
+        tree.directory(format!("many/{number}"), 0o755);
+    }
+    let tree = tree.build();
+    let size = options(BLOCK).minimum_size(&tree).unwrap();
+    let (_dir, image) = temporary("links.ext4");
+    image::write_sparse(&plan(&tree, size), &image);
+    assert_clean(&image);
+}
+
+#[test]
+fn as_many_inodes_as_a_group_can_have() {
+    let mut options = options(GIB * 3);
+    options.bytes_per_inode = KIB * 4;
+    let (_dir, image) = temporary("inodes.ext4");
+    image::write_sparse(&options.plan(&corpus::small()).unwrap(), &image);
+    assert_clean(&image);
+    assert_kernel_agrees(&image, &corpus::small());
+}
+
+#[test]
+fn an_image_within_has_no_gaps() {
+    let mut inner = PlanBuilder::new();
+    inner.bytes(Bytes::new(5000), Label::new("data"), *b"inner");
+    inner.zeros(Bytes::new(9000), KIB, Label::new("zeros"));
+    let inner = inner.finish(Bytes::new(20_000)).unwrap();
+    let mut tree = corpus::Corpus::default();
+    let source = Source::Plan(Arc::new(inner));
+    tree.add("image", Entry::file(corpus::meta(0o644), source));
+    let (_dir, image) = temporary("nested.ext4");
+    image::write_poisoned(&plan(&tree.build(), MIB * 64), &image, image::POISON);
+    assert_clean(&image);
+    if oracle::may_mount() {
+        let mounted = Mounted::new(&image, "loop,ro");
+        let mut expected = vec![0; 20_000];
+        expected[5000..5005].copy_from_slice(b"inner");
+        assert!(std::fs::read(mounted.path().join("image")).unwrap() == expected);
+    }
 }

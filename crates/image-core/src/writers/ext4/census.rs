@@ -10,6 +10,7 @@ use super::directory::{self, Name, Place};
 use super::error::Error;
 use super::half_md4::NameHash;
 use super::ondisk::dirent::file_type;
+use super::stream::Stream;
 use super::xattr::{self, Attributes, Refused};
 use crate::tree::{Device, Kind, Node, NodeId, Tree};
 use crate::units::Bytes;
@@ -36,7 +37,9 @@ pub(super) struct Census {
     /// The entry of the tree that is `lost+found`.
     own_lost_found: Option<NodeId>,
     /// Directories, long links and blocks of attributes: whole blocks.
-    pub(super) stream: Vec<u8>,
+    pub(super) stream: Stream,
+    /// Blocks being made.
+    scratch: Vec<u8>,
 }
 
 /// What one inode needs.
@@ -86,13 +89,12 @@ impl Census {
             needs: Vec::with_capacity(tree.size()),
             lost_found: None,
             own_lost_found: own.map(Node::id),
-            stream: Vec::new(),
+            stream: Stream::default(),
+            scratch: Vec::new(),
         };
         if own.is_none() {
-            let start = census.next_block();
             census.write_lost_found(volume);
-            let blocks = census.next_block() - start;
-            let data = Data::Stream { start, blocks, hashed: false };
+            let data = census.flush(false);
             census.lost_found = Some(Needs { data, attributes: None });
         }
         let mut names = Vec::new();
@@ -122,11 +124,15 @@ impl Census {
 
     /// Counts the blocks of the stream.
     pub(super) fn stream_blocks(&self) -> u64 {
-        u64::from(self.next_block())
+        u64::from(self.stream.blocks())
     }
 
-    fn next_block(&self) -> u32 {
-        narrow(self.stream.len() / BLOCK_LEN)
+    /// Adds the blocks that were made to the stream.
+    fn flush(&mut self, hashed: bool) -> Data {
+        let start = self.stream.blocks();
+        self.stream.push(&self.scratch);
+        self.scratch.clear();
+        Data::Stream { start, blocks: self.stream.blocks() - start, hashed }
     }
 
     fn data<'t>(
@@ -136,7 +142,6 @@ impl Census {
         hash: NameHash,
         names: &mut Vec<Name<'t>>,
     ) -> Result<Data, Error> {
-        let start = self.next_block();
         let hashed = match node.kind() {
             Kind::File(source) => return file(node, source.size()),
             Kind::Device(device) => return check_device(node, *device).map(|()| Data::None),
@@ -146,13 +151,13 @@ impl Census {
             }
             Kind::Symlink(target) if target.len() <= SHORT_LINK => return Ok(Data::None),
             Kind::Symlink(target) => {
-                self.stream.extend(target);
-                self.stream.resize(self.stream.len().next_multiple_of(BLOCK_LEN), 0);
+                self.scratch.extend(target);
+                self.scratch.resize(BLOCK_LEN, 0);
                 false
             }
             Kind::Directory => self.directory(node, volume, hash, names)?,
         };
-        Ok(Data::Stream { start, blocks: self.next_block() - start, hashed })
+        Ok(self.flush(hashed))
     }
 
     fn directory<'t>(
@@ -177,38 +182,35 @@ impl Census {
         }
         let own = self.inode(node.id());
         let parent = node.parent().map_or(own, |parent| self.inode(parent.id()));
-        let start = self.stream.len();
         let place = Place { own, parent, checksum: volume.of_inode(own) };
-        let hashed = directory::write(place, names, hash, &mut self.stream)
+        let hashed = directory::write(place, names, hash, &mut self.scratch)
             .map_err(|_| Error::DirectoryTooLarge { path: node.path(), found: names.len() })?;
         if own == InodeNo::LOST_FOUND && !hashed {
-            self.widen(start, place);
+            self.widen(place);
         }
         Ok(hashed)
     }
 
     fn write_lost_found(&mut self, volume: Checksum) {
-        let start = self.stream.len();
         let own = InodeNo::LOST_FOUND;
         let place = Place { own, parent: InodeNo::ROOT, checksum: volume.of_inode(own) };
         // Without names there is nothing to hash, nor too many of them.
-        let _ = directory::write(place, &[], NameHash::new(uuid::Uuid::nil()), &mut self.stream);
-        self.widen(start, place);
+        let _ = directory::write(place, &[], NameHash::new(uuid::Uuid::nil()), &mut self.scratch);
+        self.widen(place);
     }
 
     /// Gives `lost+found` its spare blocks.
-    fn widen(&mut self, start: usize, place: Place) {
+    fn widen(&mut self, place: Place) {
         for _ in 1..LOST_FOUND_BLOCKS {
-            directory::write_block(place.checksum, std::iter::empty(), &mut self.stream);
+            directory::write_block(place.checksum, std::iter::empty(), &mut self.scratch);
         }
-        debug_assert_eq!((self.stream.len() - start) / BLOCK_LEN, 4);
     }
 
     fn attributes(&mut self, node: Node<'_>) -> Result<Option<u32>, Error> {
         let encoded = encode_attributes(node)?;
         Ok(encoded.and_then(|attributes| attributes.block).map(|block| {
-            let place = self.next_block();
-            self.stream.extend(block);
+            let place = self.stream.blocks();
+            self.stream.push(&block);
             place
         }))
     }

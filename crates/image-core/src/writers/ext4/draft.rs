@@ -1,6 +1,6 @@
 //! The plan while it grows: takes note of inodes, and puts data into pieces.
 
-use super::block::{BLOCK, BLOCK_LEN, BlockNo, InodeNo, Run, index, narrow};
+use super::block::{BLOCK, BlockNo, InodeNo, Run, narrow};
 use super::census::{self, Census, Data, Needs, SHORT_LINK};
 use super::checksum::Checksum;
 use super::error::Error;
@@ -12,7 +12,7 @@ use super::place::Sink;
 use super::{Ext4, journal, resize, xattr};
 use crate::plan::{Label, PlanBuilder};
 use crate::tree::{Kind, Meta, Mode, Node, Source};
-use crate::units::{Bytes, MIB};
+use crate::units::Bytes;
 
 /// Collects a file system's pieces.
 #[derive(Debug)]
@@ -154,22 +154,15 @@ impl Sink for Draft<'_> {
 
     fn stream(&mut self, runs: &[Run]) {
         self.stream = runs.to_vec();
-        let mut bytes = self.census.stream.clone();
-        for block in self.census.needs.iter().filter_map(|needs| needs.attributes) {
-            let at = index(block) * BLOCK_LEN;
-            let place = self.stream_block(block);
-            xattr::seal(&mut bytes[at..at + BLOCK_LEN], place, self.volume);
-        }
-        let mut rest = bytes.as_slice();
-        for run in runs {
-            let (own, later) = rest.split_at(run.len().to_len().unwrap_or(rest.len()));
-            let mut at = run.start.at();
-            for chunk in own.chunks(MIB.to_len().unwrap_or(own.len().max(1))) {
-                self.plan.bytes(at, Label::new("directories"), chunk);
-                at += Bytes::of(chunk);
+        let census = self.census;
+        let mut attributes = census.needs.iter().filter_map(|needs| needs.attributes).peekable();
+        let volume = self.volume;
+        let seal = |number, place, block: &mut [u8]| {
+            if attributes.next_if_eq(&number).is_some() {
+                xattr::seal(block, place, volume);
             }
-            rest = later;
-        }
+        };
+        census.stream.write(runs, seal, &mut self.plan);
     }
 
     fn lost_found(&mut self, mapping: &Mapping) {

@@ -9,7 +9,7 @@
 //! and file data in the tree's order (`place`). So a closure is read in the order in which it is
 //! written, and every file is contiguous but for the fixed parts of the next two gigabytes.
 //!
-//! In the order of use: `census` (`directory`, `htree`, `half_md4`, `xattr`), `layout`,
+//! In the order of use: `census` (`directory`, `htree`, `half_md4`, `xattr`, `stream`), `layout`,
 //! `place` (`alloc`, `extent`), `draft` (`inode`, `journal`, `resize`), `groups`,
 //! `superblock`; `size` asks how small it can be; `ondisk` holds all bytes.
 //!
@@ -35,6 +35,7 @@ mod ondisk;
 mod place;
 mod resize;
 mod size;
+mod stream;
 mod superblock;
 mod xattr;
 
