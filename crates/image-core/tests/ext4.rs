@@ -397,3 +397,94 @@ fn an_image_within_has_no_gaps() {
         assert!(std::fs::read(mounted.path().join("image")).unwrap() == expected);
     }
 }
+
+#[test]
+fn hashed_directories_of_any_names() {
+    let mut tree = corpus::Corpus::default();
+    for number in 0..4000u64 {
+        // Any byte but NUL and the slash, at any length.
+        let mut name = corpus::noise(number, number as usize % 250);
+        name.iter_mut().filter(|byte| matches!(**byte, 0 | b'/')).for_each(|byte| *byte = b'_');
+        tree.file([b"any/", name.as_slice(), number.to_string().as_bytes()].concat(), []);
+    }
+    assert_everyone_agrees(&tree.build(), MIB * 64);
+}
+
+#[test]
+fn what_an_older_file_system_left_is_not_noticed() {
+    let older = corpus::many_files(3000);
+    let tree = corpus::small();
+    let (_dir, image) = temporary("reused.ext4");
+    let mut options = options(MIB * 64);
+    options.uuid = Uuid::from_u128(7);
+    image::write_sparse(&options.plan(&older).unwrap(), &image);
+    image::write_over(&plan(&tree, MIB * 64), &image);
+    assert_clean(&image);
+    assert_kernel_agrees(&image, &tree);
+}
+
+#[test]
+fn has_the_features_of_mke2fs() {
+    let Some(dumpe2fs) = oracle::need("dumpe2fs") else { return };
+    let (_dir, image) = temporary("features.ext4");
+    let mut options = options(MIB * 64);
+    options.label = ext4::Label::new("nixos").unwrap();
+    image::write_sparse(&options.plan(&corpus::empty()).unwrap(), &image);
+    let said = oracle::expect(&dumpe2fs, args!["-h", &image]);
+    let said = String::from_utf8(said).unwrap();
+    for line in [
+        "Filesystem volume name:   nixos",
+        "Filesystem UUID:          11112222-3333-4444-5555-666677778888",
+        "Filesystem features:      has_journal ext_attr resize_inode dir_index filetype extent 64bit \
+         flex_bg sparse_super large_file huge_file dir_nlink extra_isize metadata_csum",
+        "Filesystem flags:         signed_directory_hash ",
+        "Default mount options:    user_xattr acl",
+        "Filesystem state:         clean",
+        "Reserved block count:     819",
+        "Group descriptor size:    64",
+        "Flex block group size:    16",
+        "Maximum mount count:      -1",
+        "Required extra isize:     32",
+        "Default directory hash:   half_md4",
+        "Directory Hash Seed:      ffeeddcc-bbaa-9988-7766-554433221100",
+        "Journal backup:           inode blocks",
+        "Checksum type:            crc32c",
+        "Journal start:            0",
+    ] {
+        assert!(said.lines().any(|found| found == line), "no {line:?} in\n{said}");
+    }
+}
+
+#[test]
+fn access_control_lists_are_stored_as_ext4_has_them() {
+    // Version 2; user::rwx, user:1000:r--, group::r-x, mask::r-x, other::---.
+    let entries: [(u16, u16, u32); 5] =
+        [(1, 7, u32::MAX), (2, 4, 1000), (4, 5, u32::MAX), (16, 5, u32::MAX), (32, 0, u32::MAX)];
+    let mut acl = vec![2, 0, 0, 0];
+    for (tag, permissions, id) in entries {
+        acl.extend(tag.to_le_bytes());
+        acl.extend(permissions.to_le_bytes());
+        acl.extend(id.to_le_bytes());
+    }
+    let named = |name: &str| (name.as_bytes().to_vec(), acl.clone());
+    let attributes = [named("system.posix_acl_access"), named("system.posix_acl_default")];
+    let xattrs = Xattrs::new(attributes.into());
+    let mut tree = corpus::Corpus::default();
+    tree.add("with", Entry::directory(Meta { xattrs, ..corpus::meta(0o750) }));
+    assert_everyone_agrees(&tree.build(), MIB * 64);
+}
+
+#[test]
+fn the_plan_of_a_little_tree() {
+    let mut tree = corpus::Corpus::default();
+    tree.file("bin/sh", corpus::noise(1, 5000)).symlink("link", "bin/sh");
+    insta::assert_snapshot!(plan(&tree.build(), MIB * 16).listing());
+}
+
+#[test]
+fn bytes_do_not_change_by_accident() {
+    use sha2::{Digest, Sha256};
+    let digest = Sha256::digest(plan(&corpus::small(), MIB * 64).listing());
+    let digest = digest.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
+    assert_eq!(digest, "1f05ce3768024101431155d84d1893e1f0e5ef72dad3e51fa0521dec334085be");
+}

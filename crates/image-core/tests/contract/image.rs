@@ -33,6 +33,12 @@ pub fn write_sparse(plan: &Plan, path: &Path) {
     plan.pieces().iter().for_each(|piece| write_piece(&file, piece, false));
 }
 
+/// Writes the plan's pieces over what a file holds: gaps keep what was there.
+pub fn write_over(plan: &Plan, path: &Path) {
+    let file = File::options().write(true).open(path).unwrap();
+    plan.pieces().iter().for_each(|piece| write_piece(&file, piece, true));
+}
+
 fn write_piece(file: &File, piece: &Piece, zeros: bool) {
     let at = piece.offset.get();
     match &piece.content {

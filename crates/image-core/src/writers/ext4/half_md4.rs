@@ -93,3 +93,30 @@ fn transform(state: &mut [u32; 4], input: &[u32; 8]) {
         *word = word.wrapping_add(mixed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// From `debugfs -R 'dx_hash -h half_md4 -s 00112233-4455-6677-8899-aabbccddeeff NAME'`.
+    #[test]
+    fn hashes_are_those_of_debugfs() {
+        let seed = Uuid::from_u128(0x0011_2233_4455_6677_8899_AABB_CCDD_EEFF);
+        let hash = |name: &str| {
+            let Hashed { major, minor } = NameHash::new(seed).hash(name.as_bytes());
+            (major, minor)
+        };
+        assert_eq!(hash("x"), (0x84b7_b7da, 0xa152_16e1));
+        assert_eq!(hash("some-name"), (0xe215_2d5c, 0x8ba4_9b9c));
+        assert_eq!(hash("gr\u{fc}\u{df}e"), (0x4693_29ac, 0xc04a_a7eb));
+        assert_eq!(hash("abcdefghijklmnopqrstuvwxyz012345"), (0xfb45_178c, 0x1315_a217));
+        assert_eq!(hash(&"n".repeat(255)), (0xd036_5ba6, 0xe8a3_98c8));
+    }
+
+    /// The same without `-s`.
+    #[test]
+    fn no_seed_is_md4_s_own() {
+        let Hashed { major, minor } = NameHash::new(Uuid::nil()).hash(b"some-name");
+        assert_eq!((major, minor), (0x50f6_f6a8, 0x613e_c735));
+    }
+}
