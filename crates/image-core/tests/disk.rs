@@ -308,3 +308,12 @@ fn two_plans_of_one_disk_are_the_same() {
     let listing = || made(&layout(SectorSize::B512)).1.listing();
     assert_eq!(listing(), listing());
 }
+
+/// The bytes are part of what users build on: a change here changes images. The file systems have
+/// pins of their own.
+#[test]
+fn the_table_is_pinned() {
+    let listing = made(&layout(SectorSize::B512)).1.listing();
+    let table = listing.lines().filter(|line| line.contains(" gpt/") || line.contains(" edge of"));
+    insta::assert_snapshot!("table", table.collect::<Vec<_>>().join("\n"));
+}

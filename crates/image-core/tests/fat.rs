@@ -184,3 +184,12 @@ fn every_byte_that_a_reader_may_look_at_is_in_the_plan() {
     let listing = plan.listing();
     assert_eq!(listing.lines().filter(|line| line.ends_with("gap")).count(), 1);
 }
+
+/// The bytes are part of what users build on: a change here changes images.
+#[test]
+fn the_plan_of_a_small_volume_is_pinned() {
+    let plan = volume(MIB * 40, SectorSize::B512).plan(&corpus::plain()).unwrap();
+    insta::assert_snapshot!("fat32", plan.listing());
+    let plan = volume(MIB * 20, SectorSize::B4096).plan(&corpus::plain()).unwrap();
+    insta::assert_snapshot!("fat16_4096", plan.listing());
+}

@@ -169,7 +169,7 @@ impl Fat {
                 }
             };
             let end = place(&mut plan, at, node, || contents.directory(node, &runs, stamp));
-            plan.zeros(end, at + len - end, label_of(node, "rest of"));
+            plan.zeros(end, at + len - end, label_of(node, "slack"));
         }
         Ok(plan.finish(self.size)?)
     }
