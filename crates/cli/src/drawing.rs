@@ -50,7 +50,7 @@ fn widths(parts: &[Part], room: usize) -> Vec<usize> {
         .iter()
         .map(|part| {
             let longest = part.lines.iter().map(|line| line.chars().count()).max();
-            longest.unwrap_or_default().clamp(NARROWEST, (room / parts.len()).max(NARROWEST))
+            (longest.unwrap_or_default() + 1).clamp(NARROWEST, (room / parts.len()).max(NARROWEST))
         })
         .collect();
     let total: u128 = parts.iter().map(|part| u128::from(part.weight)).sum();
@@ -133,7 +133,7 @@ mod tests {
     #[test]
     fn a_sliver_can_still_be_read() {
         let parts = [part(1, &["ESP", "512 MiB vfat"]), part(1_000_000, &["nixos"])];
-        assert_eq!(widths(&parts, 80), [12, 68]);
+        assert_eq!(widths(&parts, 80), [13, 67]);
         let drawing = draw(&parts);
         assert!(drawing.lines().all(|line| line.chars().count() == WIDTH), "{drawing}");
     }

@@ -6,13 +6,17 @@
 //! ([`terminal`]). The libraries' errors get their exit code and their hints at one place,
 //! [`failure`]. What the libraries do not do is done here: processes, the environment, signals.
 
+mod blueprint;
 mod closure_source;
 mod commands;
+mod disk_drawing;
 mod drawing;
 mod failure;
+mod findings;
 mod interrupt;
 mod nix;
 mod profile;
+mod progress;
 mod system;
 mod terminal;
 

@@ -107,7 +107,13 @@ pub(crate) fn locate(
 
 fn describe(closure: &Closure, origin: &Origin) -> String {
     let size = calve_image_core::units::Bytes::new(closure.nar_size());
-    format!("closure   {} store paths, {size}, from {origin}", closure.paths().len())
+    format!("closure   {}, {size}, from {origin}", counted(closure.paths().len()))
+}
+
+/// So many store paths, in words.
+pub(crate) fn counted(store_paths: usize) -> String {
+    let plural = if store_paths == 1 { "" } else { "s" };
+    format!("{store_paths} store path{plural}")
 }
 
 fn unfound(error: store::Error, source: &SourceArgs) -> Failure {

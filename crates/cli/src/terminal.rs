@@ -32,6 +32,11 @@ impl Terminal {
         Self { streaming: true, ..self }
     }
 
+    /// Whether words are left out.
+    pub(crate) fn is_quiet(self) -> bool {
+        self.quiet
+    }
+
     /// Tells the user something.
     pub(crate) fn say(self, line: impl AsRef<str>) {
         if !self.quiet {

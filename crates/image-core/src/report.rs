@@ -132,7 +132,8 @@ impl Report {
 }
 
 impl DiskReport {
-    fn of(geometry: &Geometry) -> Self {
+    /// Reports on a disk whose bytes nobody has planned yet.
+    pub fn of(geometry: &Geometry) -> Self {
         Self {
             size: geometry.size.get(),
             sector_size: geometry.sector.bytes().get(),

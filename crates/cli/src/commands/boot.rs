@@ -1,11 +1,15 @@
 //! `calve boot`: an image started in QEMU, and whether it came up.
 
+use std::fs;
 use std::fs::File;
+use std::io::IsTerminal;
 use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
 use std::time::Instant;
 
+use calve_image_core::disk;
+use calve_image_core::disk::PartitionKind;
 use calve_image_core::inspect;
 use calve_image_core::units;
 use calve_machine::Architecture;
@@ -17,7 +21,7 @@ use calve_machine::Network;
 use calve_machine::Search;
 use calve_machine::SectorSize;
 use calve_machine::Write;
-use std::io::IsTerminal;
+use calve_machine::machine;
 
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
@@ -148,18 +152,15 @@ fn look_at(path: &Path) -> Result<Seen, Failure> {
         units::SectorSize::B512 => SectorSize::B512,
         units::SectorSize::B4096 => SectorSize::B4096,
     };
-    let kinds = image.partitions.iter().map(|partition| partition.kind.to_string());
-    let architecture = kinds.filter_map(|kind| root_of(&kind)).next().unwrap_or(host);
+    let root = |kind| image.partitions.iter().any(|partition| partition.kind == kind);
+    let architecture = if root(PartitionKind::Root.type_guid(disk::Architecture::Arm64)) {
+        Architecture::Aarch64
+    } else if root(PartitionKind::Root.type_guid(disk::Architecture::X86_64)) {
+        Architecture::X86_64
+    } else {
+        host
+    };
     Ok(Seen { sector_size, architecture })
-}
-
-/// The architecture whose root partition a type GUID marks (Discoverable Partitions Specification).
-fn root_of(kind: &str) -> Option<Architecture> {
-    match kind {
-        "4f68bce3-e8cd-4db1-96e7-fbcaf984b709" => Some(Architecture::X86_64),
-        "b921b045-1df0-41c3-af44-4c6f280d3fae" => Some(Architecture::Aarch64),
-        _ => None,
-    }
 }
 
 fn interact(machine: &Machine, terminal: Terminal) -> Result<(), Failure> {
@@ -180,16 +181,29 @@ fn wait(
 ) -> Result<(), Failure> {
     let interrupt = Interrupt::catch()?;
     terminal.say(format!("booting   waiting up to {} s", timeout.as_secs()));
-    let mut running = machine.boot().map_err(|error| interrupt.or(error))?;
+    let mut running = match machine.boot() {
+        Ok(running) => running,
+        Err(machine::Error::Early(failure)) => return Err(told(failure, &interrupt)),
+        Err(error) => return Err(interrupt.or(error)),
+    };
     let watch = interrupt.end_process(running.process());
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-    running.expect_all(&texts, timeout).map_err(|failure| interrupt.or(failure))?;
+    running.expect_all(&texts, timeout).map_err(|failure| told(failure, &interrupt))?;
     drop(watch);
     if persist {
         // Pulling the plug would leave the image with a journal to replay.
-        running.shutdown(SHUTDOWN).map_err(|failure| interrupt.or(failure))?;
+        running.shutdown(SHUTDOWN).map_err(|failure| told(failure, &interrupt))?;
     } else {
         running.stop();
     }
     Ok(())
+}
+
+/// The failure to report; a run that the user broke off leaves no evidence.
+fn told(failure: calve_machine::Failure, interrupt: &Interrupt) -> Failure {
+    if interrupt.came() {
+        // The directory is a temporary one of this run; if it stays, it does no harm.
+        let _ = fs::remove_dir_all(&failure.evidence);
+    }
+    interrupt.or(failure)
 }

@@ -1,7 +1,12 @@
 //! `calve check`: whether a system would boot from a profile's disk, without making it.
 
+use calve_image_core::boot::preflight::Finding;
+use calve_image_core::formats::disk;
+use serde::Serialize;
+
+use crate::blueprint::Blueprint;
 use crate::failure::Failure;
-use crate::failure::Kind;
+use crate::findings;
 use crate::profile;
 use crate::system;
 use crate::system::SystemArgs;
@@ -26,10 +31,36 @@ pub(crate) struct Args {
     json: bool,
 }
 
+/// What `--json` prints.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Document<'a> {
+    toplevel: String,
+    profile: &'a str,
+    boots: bool,
+    findings: &'a [Finding],
+}
+
 /// Checks.
 pub(crate) fn run(args: Args, terminal: Terminal) -> Result<(), Failure> {
-    let profile = profile::read(&args.profile)?;
+    let blueprint = Blueprint::new(profile::read(&args.profile)?)?;
     let found = system::find(&args.system, terminal)?;
-    let _ = (profile.text, args.json, found.store, Kind::Refused);
-    Err(Failure::internal("not wired yet"))
+    let toplevel = found.toplevel.to_string();
+    let subject = blueprint.subject(found)?;
+    let checked = disk::check(&blueprint.spec(&subject), subject.input());
+    let profile = blueprint.profile.name.as_str();
+    if args.json {
+        let (boots, findings) = match &checked {
+            Ok(checked) => (true, checked.report.findings.as_slice()),
+            Err(disk::Error::Refused(report)) => (false, report.findings.as_slice()),
+            Err(_) => (false, &[][..]),
+        };
+        terminal.print_json(&Document { toplevel: toplevel.clone(), profile, boots, findings })?;
+    }
+    let checked = checked?;
+    findings::warn(&checked.report.findings, terminal);
+    if args.json {
+        return Ok(());
+    }
+    terminal.print(&format!("{toplevel} would boot from profile {profile}\n"))
 }

@@ -1,7 +1,105 @@
 //! The libraries' errors with the kind and the hints that each deserves.
 
+use calve_image_core::boot::preflight::Finding;
+use calve_image_core::boot::preflight::Severity;
+use calve_image_core::disk::LayoutError;
+use calve_image_core::formats::disk;
+use calve_image_core::inputs::system;
+use calve_image_core::output;
+use calve_image_core::region;
+
 use super::Failure;
 use super::Kind;
+use crate::findings;
+
+impl From<system::Error> for Failure {
+    fn from(error: system::Error) -> Self {
+        let is_none = matches!(error, system::Error::NoSystem { .. });
+        let failure = Self::new(Kind::Failed, error);
+        if is_none {
+            failure.hint(
+                "build one with: nix build .#nixosConfigurations.HOST.config.system.build.toplevel",
+            )
+        } else {
+            failure
+        }
+    }
+}
+
+impl From<disk::Error> for Failure {
+    fn from(error: disk::Error) -> Self {
+        match error {
+            disk::Error::Refused(report) => {
+                let is_refusal = |finding: &&Finding| finding.severity == Severity::Refusal;
+                let note = findings::text(report.findings.iter().filter(is_refusal));
+                Self::new(Kind::Refused, disk::Error::Refused(report)).note(note)
+            }
+            disk::Error::Loader(_) | disk::Error::Platform { .. } | disk::Error::Name(_) => {
+                Self::new(Kind::Refused, error)
+            }
+            disk::Error::NoEsp => Self::new(Kind::Usage, error),
+            disk::Error::Layout(error) => error.into(),
+            disk::Error::Conflict(_) => Self::new(Kind::Usage, error)
+                .hint("an overlay may replace files of the image, but not what holds the system"),
+            disk::Error::Esp(_)
+            | disk::Error::Stage1(_)
+            | disk::Error::Store(_)
+            | disk::Error::Generated(_)
+            | disk::Error::Overlay(_) => Self::new(Kind::Failed, error),
+        }
+    }
+}
+
+impl From<LayoutError> for Failure {
+    fn from(error: LayoutError) -> Self {
+        match &error {
+            LayoutError::Room { .. } => Self::new(Kind::Usage, error)
+                .hint("raise --size or the partition's size, or drop an overlay"),
+            LayoutError::TwoRests { .. }
+            | LayoutError::Name { .. }
+            | LayoutError::Disk { .. }
+            | LayoutError::Table(_) => Self::new(Kind::Usage, error),
+            LayoutError::Ext4 { .. } | LayoutError::Vfat { .. } => Self::new(Kind::Failed, error),
+            LayoutError::TreeMissing | LayoutError::Plan(_) => Self::internal(error),
+        }
+    }
+}
+
+impl From<output::Error> for Failure {
+    fn from(error: output::Error) -> Self {
+        match &error {
+            output::Error::Exists { .. } => {
+                Self::new(Kind::Usage, error).hint("--force replaces it")
+            }
+            output::Error::NotAFile { path, .. } => {
+                let path = path.display().to_string();
+                Self::new(Kind::Usage, error)
+                    .hint(format!("to write a device: calve build disk -o - | dd of={path} bs=4M"))
+            }
+            output::Error::NoName { .. } | output::Error::NoDirectory { .. } => {
+                Self::new(Kind::Usage, error)
+            }
+            output::Error::Io { .. } => Self::new(Kind::Failed, error),
+        }
+    }
+}
+
+impl From<region::Error> for Failure {
+    fn from(error: region::Error) -> Self {
+        let kind = if matches!(error, region::Error::Cancelled) {
+            return Self::new(Kind::Interrupted, "interrupted");
+        } else {
+            Kind::Failed
+        };
+        let is_changed = matches!(error, region::Error::Source { .. });
+        let failure = Self::new(kind, error);
+        if is_changed {
+            failure.hint("nothing may change the store or an overlay during a build; try again")
+        } else {
+            failure
+        }
+    }
+}
 
 impl From<calve_machine::disk::Error> for Failure {
     fn from(error: calve_machine::disk::Error) -> Self {
@@ -34,8 +132,7 @@ impl From<calve_machine::Failure> for Failure {
                 notes.push_str(&format!("  | {line}\n"));
             }
         }
-        let log = failure.log();
-        let what = "the whole console";
-        Self::new(Kind::NotUp, failure).note(notes).hint(format!("{what}: {}", log.display()))
+        notes.push_str(&format!("the whole console: {}\n", failure.log().display()));
+        Self::new(Kind::NotUp, failure).note(notes)
     }
 }

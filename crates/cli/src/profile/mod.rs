@@ -3,22 +3,29 @@
 //! The types here are the file format: their doc comments are the descriptions in the schema
 //! (`calve schema`), their words are those of the layout that the library resolves. A profile says
 //! nothing about one machine; what the closure fixes (kernel, boot loader, mounts) is not repeated.
-//! [`read`] finds and parses a profile and words its errors; [`size`] reads sizes.
+//! [`read`] finds and parses a profile and words its errors; [`size`] and [`word`] read its values;
+//! [`layout`] turns it into what the library takes.
 
+mod layout;
 mod read;
 mod size;
+mod word;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::Serialize;
 
 pub(crate) use read::DEFAULT;
+#[cfg(test)]
+pub(crate) use read::NAMES;
 pub(crate) use read::Named;
 pub(crate) use read::is_embedded;
 pub(crate) use read::nearest_name;
 pub(crate) use read::read;
 pub(crate) use size::DiskSize;
 pub(crate) use size::PartitionSize;
+pub(crate) use word::Kind;
+pub(crate) use word::Mount;
 
 /// What kind of image to make of a NixOS system.
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
@@ -139,43 +146,13 @@ pub(crate) struct Partition {
     pub(crate) name: String,
     /// What the partition is for, as the Discoverable Partitions Specification has it.
     #[serde(rename = "type")]
-    pub(crate) kind: PartitionKind,
+    pub(crate) kind: Kind,
     /// `auto` is as large as the contents need, `rest` takes what the others leave.
     #[serde(default)]
     pub(crate) size: PartitionSize,
-    /// What is in it.
-    pub(crate) content: Content,
-}
-
-/// What a partition is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum PartitionKind {
-    /// The EFI system partition, from which firmware boots.
-    Esp,
-    /// The root file system; its type GUID depends on the system's architecture.
-    Root,
-    /// Users' home directories.
-    Home,
-    /// Data of services.
-    Srv,
-    /// What programs keep: `/var`.
-    Var,
-    /// Any other Linux file system.
-    Linux,
-}
-
-impl std::fmt::Display for PartitionKind {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Esp => "esp",
-            Self::Root => "root",
-            Self::Home => "home",
-            Self::Srv => "srv",
-            Self::Var => "var",
-            Self::Linux => "linux",
-        })
-    }
+    /// What is in it; nothing if it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) content: Option<Content>,
 }
 
 /// What is in a partition: exactly one of these.
@@ -192,12 +169,11 @@ pub(crate) enum Content {
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct FileSystem {
-    /// The label, which `/dev/disk/by-label` shows. Left out, it is the one that the system looks for,
-    /// else the partition's name.
+    /// The label, which `/dev/disk/by-label` shows. Left out, it is the one that the system looks for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) label: Option<String>,
     /// Where the running system mounts it; the files below go into this partition.
-    pub(crate) mount: String,
+    pub(crate) mount: Mount,
     /// Free space beyond the contents when the size is `auto` or `rest`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<size::Text>")]

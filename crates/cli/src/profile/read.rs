@@ -24,7 +24,7 @@ const EMBEDDED: [(&str, &str); 2] = [
 ];
 
 /// The names of the profiles in the program.
-const NAMES: [&str; EMBEDDED.len()] = {
+pub(crate) const NAMES: [&str; EMBEDDED.len()] = {
     let mut names = [""; EMBEDDED.len()];
     let mut index = 0;
     while index < EMBEDDED.len() {
@@ -42,9 +42,7 @@ const ALIKE: f64 = 0.7;
 pub(crate) struct Named {
     /// `minimal`, or the name of the file.
     pub(crate) name: String,
-    /// Its text as read: what it says decides the image's ids.
-    pub(crate) text: String,
-    /// What the text means.
+    /// What it says.
     pub(crate) profile: Profile,
 }
 
@@ -67,7 +65,7 @@ pub(crate) fn read(name: &str) -> Result<Named, Failure> {
     };
     let parse = if has_json_name(name) { parse_json } else { parse_toml };
     let profile = parse(&text).map_err(|fault| fault.into_failure(name, &text))?;
-    Ok(Named { name: name.to_owned(), text, profile })
+    Ok(Named { name: name.to_owned(), profile })
 }
 
 /// Whether a file name is that of a JSON document.

@@ -5,6 +5,8 @@ use std::fs;
 use crate::fake::Fake;
 use crate::fake::with_system;
 use crate::run::calve;
+use crate::run::command;
+use crate::run::output;
 
 #[test]
 fn a_format_that_contradicts_the_name() {
@@ -60,5 +62,188 @@ fn no_source_for_the_closure() {
       ╰─▶ No such file or directory (os error 2)
       help: name the store that holds the system with --store DIR
             or, where Nix is: nix-store --dump-db $(nix-store -qR /nix/store/0a1b2c3d4f5g6h7i8j9k0l1m2n3p4q5r-nixos-system-fake-26.05) > FILE, and here --registration FILE
+    "#);
+}
+
+/// The names in the directory that begin with a dot: what a failed build might leave.
+fn left_behind(fake: &Fake) -> Vec<String> {
+    let names = fs::read_dir(fake.dir()).unwrap().map(|entry| entry.unwrap().file_name());
+    names.filter_map(|name| name.into_string().ok()).filter(|name| name.starts_with('.')).collect()
+}
+
+#[test]
+fn a_disk() {
+    let fake = Fake::new();
+    let arguments = with_system(&["build", "disk"], &[]);
+    insta::assert_snapshot!(calve(fake.dir(), &arguments), @r#"
+    exit code: 0
+    --- stdout
+    nixos-system-fake-26.05.raw
+    --- stderr
+    system    0a1b2c3d4f5g6h7i8j9k0l1m2n3p4q5r-nixos-system-fake-26.05
+    closure   7 store paths, 136 MiB, from the registration fake.registration
+    layout    ESP 512 MiB vfat, nixos 261 MiB ext4 of 775 MiB
+    written   nixos-system-fake-26.05.raw: 775 MiB, 271 KiB of it data
+    "#);
+    insta::assert_snapshot!(calve(fake.dir(), &["show", "nixos-system-fake-26.05.raw"]), @r#"
+    exit code: 0
+    --- stdout
+    image nixos-system-fake-26.05.raw, raw
+    disk of 775 MiB, GPT, 512-byte sectors, id 15c9e90f-7d17-88a3-aa66-0fe45364a1e4
+
+    ┌──────────────────────────────────────────────────────────────┬───────────────────────────────┐
+    │ ESP                                                          │ nixos                         │
+    │ vfat 512 MiB                                                 │ ext4 261 MiB                  │
+    └──────────────────────────────────────────────────────────────┴───────────────────────────────┘
+      #  name   type             start     size  format  label  id
+      1  ESP    esp              1 MiB  512 MiB  vfat    ESP    5B2B-BE64
+      2  nixos  root (x86_64)  513 MiB  261 MiB  ext4    nixos  109328d2-2719-875e-8726-64f1992a9ad3
+    "#);
+    assert_eq!(left_behind(&fake), Vec::<String>::new());
+}
+
+#[test]
+fn a_dry_run() {
+    let fake = Fake::new();
+    let arguments = with_system(&["build", "disk"], &["--dry-run", "--size", "8G", "-p", "server"]);
+    insta::assert_snapshot!(calve(fake.dir(), &arguments), @r#"
+    exit code: 0
+    --- stdout
+    disk of 8 GiB, GPT, 512-byte sectors, id b9e5885d-0130-85ff-bd34-637a9db1917a
+
+    ┌────────────┬─────────────────────────────────────────────────────────────────────────────────┐
+    │ ESP        │ nixos                                                                           │
+    │ vfat 1 GiB │ ext4 6.9 GiB                                                                    │
+    └────────────┴─────────────────────────────────────────────────────────────────────────────────┘
+      #  name   type  start     size  format  label  id
+      1  ESP    esp   1 MiB    1 GiB  vfat    ESP    2F2C-FD8F
+      2  nixos  root  1 GiB  6.9 GiB  ext4    nixos  af464b41-a767-839c-a833-66d6d0e1c3d5
+    --- stderr
+    system    0a1b2c3d4f5g6h7i8j9k0l1m2n3p4q5r-nixos-system-fake-26.05
+    closure   7 store paths, 136 MiB, from the registration fake.registration
+    layout    ESP 1 GiB vfat, nixos 6.9 GiB ext4 of 8 GiB
+    "#);
+    assert!(!fake.dir().join("nixos-system-fake-26.05.raw").exists());
+    let pieces = with_system(&["build", "disk"], &["--dry-run", "--pieces", "-q"]);
+    let pieces = String::from_utf8(output(fake.dir(), &pieces).stdout).unwrap();
+    assert!(pieces.contains(" bytes gpt/protective mbr "), "{pieces}");
+}
+
+#[test]
+fn the_report() {
+    let fake = Fake::new();
+    let arguments = with_system(&["build", "disk"], &["-o", "web.qcow2", "--json", "-q"]);
+    let said = output(fake.dir(), &arguments);
+    let report: serde_json::Value = serde_json::from_slice(&said.stdout).unwrap();
+    let size = fs::metadata(fake.dir().join("web.qcow2")).unwrap().len();
+    assert_eq!(
+        (&report["image"]["size"], &report["image"]["format"]),
+        (&size.into(), &"qcow2".into())
+    );
+    assert_eq!(report["disk"]["partitions"][1]["fileSystem"]["label"], "nixos");
+}
+
+#[test]
+fn a_stream_is_the_same_image_and_words_keep_out_of_it() {
+    let fake = Fake::new();
+    let build = ["build", "disk", "-p", "small.toml"];
+    let file = output(fake.dir(), &with_system(&build, &["-o", "web.raw"]));
+    assert_eq!(file.stdout, b"web.raw\n");
+    let stream = output(fake.dir(), &with_system(&build, &["-o", "-", "--json", "-q"]));
+    assert!(stream.stdout == fs::read(fake.dir().join("web.raw")).unwrap());
+    let report: serde_json::Value = serde_json::from_slice(&stream.stderr).unwrap();
+    assert_eq!(report["image"]["size"], stream.stdout.len());
+}
+
+#[test]
+fn a_file_is_replaced_only_by_force() {
+    let fake = Fake::new();
+    fs::write(fake.dir().join("web.raw"), "precious").unwrap();
+    let arguments = with_system(&["build", "disk"], &["-o", "web.raw"]);
+    insta::assert_snapshot!(calve(fake.dir(), &arguments), @r#"
+    exit code: 2
+    --- stderr
+    system    0a1b2c3d4f5g6h7i8j9k0l1m2n3p4q5r-nixos-system-fake-26.05
+    closure   7 store paths, 136 MiB, from the registration fake.registration
+    layout    ESP 512 MiB vfat, nixos 261 MiB ext4 of 775 MiB
+    error: web.raw exists already
+      help: --force replaces it
+    "#);
+    assert_eq!(fs::read(fake.dir().join("web.raw")).unwrap(), b"precious");
+    let forced = with_system(&["build", "disk"], &["-o", "web.raw", "--force"]);
+    assert!(output(fake.dir(), &forced).status.success());
+    assert!(fs::metadata(fake.dir().join("web.raw")).unwrap().len() > 1 << 20);
+    assert_eq!(left_behind(&fake), Vec::<String>::new());
+}
+
+#[test]
+fn what_would_not_boot_is_not_built() {
+    let fake = Fake::new();
+    fake.grub();
+    let arguments = with_system(&["build", "disk"], &["-o", "web.raw"]);
+    assert_eq!(output(fake.dir(), &arguments).status.code(), Some(3));
+    assert!(!fake.dir().join("web.raw").exists());
+}
+
+#[test]
+fn no_room() {
+    let fake = Fake::new();
+    let arguments = with_system(&["build", "disk"], &["--size", "700M"]);
+    insta::assert_snapshot!(calve(fake.dir(), &arguments), @r#"
+    exit code: 2
+    --- stderr
+    system    0a1b2c3d4f5g6h7i8j9k0l1m2n3p4q5r-nixos-system-fake-26.05
+    closure   7 store paths, 136 MiB, from the registration fake.registration
+    error: partition "nixos" needs 260 MiB (4.5 MiB of contents, 256 MiB of reserve) but the layout leaves 186 MiB
+      help: raise --size or the partition's size, or drop an overlay
+    "#);
+}
+
+#[test]
+fn the_seed_and_the_time_change_the_image_and_nothing_else_does() {
+    let fake = Fake::new();
+    let digest = |rest: &[&str], epoch: &str| {
+        let all: Vec<&str> =
+            ["-p", "small.toml", "--json", "--digest", "-q", "--force", "-o", "web.raw"]
+                .iter()
+                .chain(rest)
+                .copied()
+                .collect();
+        let mut command = command(fake.dir(), &with_system(&["build", "disk"], &all));
+        let said = command.env("SOURCE_DATE_EPOCH", epoch).output().unwrap();
+        let report: serde_json::Value = serde_json::from_slice(&said.stdout).unwrap();
+        report["image"]["sha256"].as_str().unwrap().to_owned()
+    };
+    let first = digest(&[], "");
+    assert_eq!(first, digest(&[], "1"));
+    assert_ne!(first, digest(&["--seed", "two"], ""));
+    assert_ne!(first, digest(&[], "1700000000"));
+}
+
+#[test]
+fn a_time_that_is_none() {
+    let fake = Fake::new();
+    let mut command = command(fake.dir(), &with_system(&["build", "disk"], &[]));
+    let said = command.env("SOURCE_DATE_EPOCH", "today").output().unwrap();
+    assert_eq!(said.status.code(), Some(2));
+    let words = String::from_utf8(said.stderr).unwrap();
+    assert!(words.contains("SOURCE_DATE_EPOCH is \"today\""), "{words}");
+}
+
+#[test]
+fn overlays() {
+    let fake = Fake::new();
+    fs::create_dir_all(fake.dir().join("files/root")).unwrap();
+    fs::write(fake.dir().join("files/root/hello"), "hello").unwrap();
+    let pieces = |rest: &[&str]| {
+        let all = with_system(&["build", "disk", "--dry-run", "--pieces", "-q"], rest);
+        calve(fake.dir(), &all)
+    };
+    assert!(pieces(&["--overlay", "files"]).contains(" root/hello\n"));
+    insta::assert_snapshot!(pieces(&["--overlay", "nothing"]), @r#"
+    exit code: 1
+    --- stderr
+    error: cannot open directory nothing
+      ╰─▶ No such file or directory (os error 2)
     "#);
 }

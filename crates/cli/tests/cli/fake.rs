@@ -10,7 +10,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::path::PathBuf;
 
-const TOPLEVEL: &str = "0a1b2c3d4f5g6h7i8j9k0l1m2n3p4q5r-nixos-system-fake-26.05";
+pub(crate) const TOPLEVEL: &str = "0a1b2c3d4f5g6h7i8j9k0l1m2n3p4q5r-nixos-system-fake-26.05";
 const ETC: &str = "1a1b2c3d4f5g6h7i8j9k0l1m2n3p4q5r-etc";
 const KERNEL: &str = "2a1b2c3d4f5g6h7i8j9k0l1m2n3p4q5r-linux-6.12";
 const INITRD: &str = "3a1b2c3d4f5g6h7i8j9k0l1m2n3p4q5r-initrd-linux-6.12";
@@ -30,13 +30,28 @@ const PATHS: [(&str, u64); 7] = [
 ];
 
 /// What the fstab of a NixOS system looks like.
-const FSTAB: &str = "\
+pub(crate) const FSTAB: &str = "\
 # This is a generated file.  Do not edit!
 /dev/disk/by-label/nixos / ext4 x-initrd.mount 0 1
 /dev/disk/by-label/ESP /boot vfat defaults 0 2
 ";
 
-/// A directory with `store` (a chroot store), `fake.registration`, and a link `result`.
+/// A disk so small that all of it can be read in a moment.
+const SMALL: &str = r#"
+[[partitions]]
+name = "ESP"
+type = "esp"
+size = "48M"
+content.vfat = { mount = "/boot" }
+
+[[partitions]]
+name = "nixos"
+type = "root"
+size = "32M"
+content.ext4 = { mount = "/", reserve = "1M" }
+"#;
+
+/// A directory with `store` (a chroot store), `fake.registration`, `small.toml`, and a link `result`.
 pub(crate) struct Fake {
     directory: tempfile::TempDir,
 }
@@ -71,6 +86,7 @@ impl Fake {
             fs::set_permissions(fake.path(path, name), executable).unwrap();
         }
         fs::write(fake.dir().join("fake.registration"), registration()).unwrap();
+        fs::write(fake.dir().join("small.toml"), SMALL).unwrap();
         symlink(format!("/nix/store/{TOPLEVEL}"), fake.dir().join("result")).unwrap();
         fake
     }
@@ -78,6 +94,21 @@ impl Fake {
     /// Where tests run the program.
     pub(crate) fn dir(&self) -> &Path {
         self.directory.path()
+    }
+
+    /// Replaces the fstab.
+    pub(crate) fn fstab(&self, text: &str) {
+        self.put(ETC, "etc/fstab", text);
+    }
+
+    /// Makes GRUB the boot loader.
+    pub(crate) fn grub(&self) {
+        fs::write(self.path(INSTALLER, ""), "#!/nix/store/bash\ninstall-grub.pl\n").unwrap();
+        let switch = self.path(TOPLEVEL, "bin/switch-to-configuration");
+        fs::set_permissions(&switch, fs::Permissions::from_mode(0o755)).unwrap();
+        let text = fs::read_to_string(&switch).unwrap();
+        fs::write(&switch, text.replace(INSTALLER, &format!("{ETC}/bin/install-grub"))).unwrap();
+        self.put(ETC, "bin/install-grub", "#!/nix/store/bash\ninstall-grub.pl\n");
     }
 
     fn path(&self, path: &str, inner: &str) -> PathBuf {

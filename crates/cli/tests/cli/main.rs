@@ -13,6 +13,7 @@ mod profiles;
 mod run;
 mod schema;
 mod show;
+mod sources;
 
 /// A test file that is not listed above would pass by never being run.
 #[test]

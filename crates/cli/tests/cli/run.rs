@@ -22,9 +22,12 @@ pub(crate) fn command(directory: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-fn shown(directory: &Path, output: &std::process::Output) -> String {
-    let text =
-        |bytes: &[u8]| String::from_utf8_lossy(bytes).replace(directory.to_str().unwrap(), "DIR");
+/// All that a run said, as one text.
+pub(crate) fn shown(directory: &Path, output: &std::process::Output) -> String {
+    let text = |bytes: &[u8]| {
+        let text = String::from_utf8_lossy(bytes).replace(directory.to_str().unwrap(), "DIR");
+        text.split_inclusive('\n').map(untimed).collect::<String>()
+    };
     let code = output.status.code().map_or("killed".to_owned(), |code| code.to_string());
     let mut shown = format!("exit code: {code}\n");
     for (name, bytes) in [("stdout", &output.stdout), ("stderr", &output.stderr)] {
@@ -33,4 +36,12 @@ fn shown(directory: &Path, output: &std::process::Output) -> String {
         }
     }
     shown
+}
+
+/// A line without the time that a build took, which is told when it is a second or more.
+fn untimed(line: &str) -> String {
+    match line.split_once(" of it data, in ") {
+        Some((before, _)) => format!("{before} of it data\n"),
+        None => line.to_owned(),
+    }
 }

@@ -35,8 +35,13 @@ fn a_system() {
     exit code: 0
     --- stdout
     system /nix/store/0a1b2c3d4f5g6h7i8j9k0l1m2n3p4q5r-nixos-system-fake-26.05
-    7 store paths, 136 MiB; the biggest:
+    NixOS 26.05.20260501.abcdef, x86_64-linux, systemd-boot
 
+    mounts
+      /      ext4  label "nixos"
+      /boot  vfat  label "ESP"
+
+    7 store paths, 136 MiB; the biggest
       90 MiB  66 %  /nix/store/4a1b2c3d4f5g6h7i8j9k0l1m2n3p4q5r-systemd-258
       30 MiB  22 %  /nix/store/3a1b2c3d4f5g6h7i8j9k0l1m2n3p4q5r-initrd-linux-6.12
       14 MiB  10 %  /nix/store/2a1b2c3d4f5g6h7i8j9k0l1m2n3p4q5r-linux-6.12
@@ -44,10 +49,31 @@ fn a_system() {
       12 KiB   0 %  /nix/store/0a1b2c3d4f5g6h7i8j9k0l1m2n3p4q5r-nixos-system-fake-26.05
        4 KiB   0 %  /nix/store/1a1b2c3d4f5g6h7i8j9k0l1m2n3p4q5r-etc
        512 B   0 %  /nix/store/5a1b2c3d4f5g6h7i8j9k0l1m2n3p4q5r-install-systemd-boot.sh
+
+    by profile minimal: disk of 775 MiB, GPT, 512-byte sectors, id 15c9e90f-7d17-88a3-aa66-0fe45364a1e4
+
+    ┌──────────────────────────────────────────────────────────────┬───────────────────────────────┐
+    │ ESP                                                          │ nixos                         │
+    │ vfat 512 MiB                                                 │ ext4 261 MiB                  │
+    └──────────────────────────────────────────────────────────────┴───────────────────────────────┘
+      #  name   type    start     size  format  label  id
+      1  ESP    esp     1 MiB  512 MiB  vfat    ESP    5B2B-BE64
+      2  nixos  root  513 MiB  261 MiB  ext4    nixos  109328d2-2719-875e-8726-64f1992a9ad3
     --- stderr
     system    0a1b2c3d4f5g6h7i8j9k0l1m2n3p4q5r-nixos-system-fake-26.05
     closure   7 store paths, 136 MiB, from the registration fake.registration
     "#);
+}
+
+#[test]
+fn a_system_that_would_not_boot() {
+    let fake = Fake::new();
+    fake.grub();
+    let said = calve(fake.dir(), &with_system(&["show"], &[]));
+    assert!(
+        said.contains("by profile minimal: no disk, it would not boot\n  boot loader\n"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -94,4 +120,18 @@ fn what_is_no_image() {
     error: disk.raw is no disk image that can be shown
       ╰─▶ expected a GPT at byte 512 or 4096 of the disk, found none
     "#);
+}
+
+/// `calve show … | head -1`: a reader that has seen enough is no failure.
+#[test]
+fn a_reader_that_goes_away() {
+    let directory = tempfile::tempdir().unwrap();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let program = assert_cmd::cargo::cargo_bin!("calve");
+    let mut command = Command::new(program);
+    command.current_dir(directory.path()).args(["show", "minimal"]).stdout(writer);
+    let output = command.stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let output = output.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]));
 }

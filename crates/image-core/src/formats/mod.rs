@@ -6,6 +6,8 @@
 pub mod disk;
 pub mod fit;
 
+use std::borrow::Cow;
+
 use crate::disk::qcow2::{self, Qcow2Error};
 use crate::plan::Plan;
 
@@ -36,10 +38,10 @@ impl Container {
     ///
     /// # Errors
     /// A disk that the format cannot hold.
-    pub fn wrap(self, disk: Plan) -> Result<Plan, Qcow2Error> {
+    pub fn wrap(self, disk: &Plan) -> Result<Cow<'_, Plan>, Qcow2Error> {
         match self {
-            Self::Raw => Ok(disk),
-            Self::Qcow2 => qcow2::plan(&disk),
+            Self::Raw => Ok(Cow::Borrowed(disk)),
+            Self::Qcow2 => qcow2::plan(disk).map(Cow::Owned),
         }
     }
 }

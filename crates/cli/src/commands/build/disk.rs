@@ -1,12 +1,27 @@
 //! `calve build disk`: a disk image with a partition table, an ESP and the system's root.
 
+use std::ffi::OsStr;
 use std::path::Path;
 use std::path::PathBuf;
+use std::time::Instant;
 
+use calve_image_core::boot::preflight::Target;
+use calve_image_core::formats::Container;
+use calve_image_core::formats::disk;
+use calve_image_core::inputs::overlay::Overlay;
+use calve_image_core::inputs::overlay::Rule;
+use calve_image_core::inputs::store_path::StorePath;
+use calve_image_core::output::Existing;
+use calve_image_core::report::Report;
+use calve_image_core::units::Bytes;
+
+use super::image_file;
+use crate::blueprint::Blueprint;
+use crate::disk_drawing;
 use crate::failure::Failure;
+use crate::findings;
 use crate::profile;
 use crate::profile::DiskSize;
-use crate::profile::Named;
 use crate::system;
 use crate::system::SystemArgs;
 use crate::terminal::Terminal;
@@ -33,17 +48,21 @@ pub(crate) struct Args {
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
 
-    /// The format of the image [default: what the ending of FILE says, else raw]
-    #[arg(long)]
-    format: Option<Format>,
+    /// The format of the image: raw or qcow2 [default: what the ending of FILE says, else raw]
+    #[arg(long, value_parser = container)]
+    format: Option<Container>,
 
     /// The size of the disk, such as 8G, or auto [default: what the profile says]
     #[arg(long)]
     size: Option<DiskSize>,
 
-    /// Add the files of a directory, below TARGET (default: /); may be given again
+    /// Add the files of a directory, below TARGET if given; may be given again
     #[arg(long, value_name = "DIR[:TARGET]")]
     overlay: Vec<Overlay>,
+
+    /// Give what overlays add another owner (with all below it) or an octal mode; else it is root's
+    #[arg(long, value_name = "PATH=UID:GID|MODE")]
+    overlay_rule: Vec<Rule>,
 
     /// Make other ids than without it: two disks with the same ids cannot live in one machine
     #[arg(long, value_name = "TEXT")]
@@ -57,6 +76,10 @@ pub(crate) struct Args {
     #[arg(long)]
     dry_run: bool,
 
+    /// With --dry-run, list every piece of the image: where it lies and what it is
+    #[arg(long, requires = "dry_run", conflicts_with = "json")]
+    pieces: bool,
+
     /// Print a report of what was built as JSON
     #[arg(long)]
     json: bool,
@@ -66,64 +89,15 @@ pub(crate) struct Args {
     force: bool,
 }
 
-/// How an image holds a disk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Format {
-    /// The disk's own bytes
-    Raw,
-    /// QEMU's format, without the empty space
-    Qcow2,
-}
-
-impl Format {
-    fn ending(self) -> &'static str {
-        match self {
-            Self::Raw => "raw",
-            Self::Qcow2 => "qcow2",
-        }
-    }
-
-    fn of_name(path: &Path) -> Option<Self> {
-        let ending = path.extension()?.to_str()?.to_ascii_lowercase();
-        match ending.as_str() {
-            "raw" | "img" => Some(Self::Raw),
-            "qcow2" => Some(Self::Qcow2),
-            _ => None,
-        }
-    }
-}
-
-/// A directory whose files go into the image.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Overlay {
-    directory: PathBuf,
-    target: String,
-}
-
-impl std::str::FromStr for Overlay {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        // A directory's own name may hold a colon; a target begins with a slash.
-        let (directory, target) = match text.rfind(":/") {
-            Some(at) => text.split_at(at),
-            None => (text, ":/"),
-        };
-        if directory.is_empty() {
-            return Err("expected DIR or DIR:/TARGET".to_owned());
-        }
-        let target = target.trim_start_matches(':').to_owned();
-        Ok(Self { directory: directory.into(), target })
-    }
-}
-
 /// What the arguments mean.
 #[derive(Debug)]
 struct Spec {
-    profile: Named,
-    format: Format,
-    size: DiskSize,
+    blueprint: Blueprint,
+    format: Container,
     output: Destination,
+    existing: Existing,
+    digest: bool,
+    show: Show,
 }
 
 /// Where the image goes.
@@ -133,50 +107,138 @@ enum Destination {
     File(PathBuf),
     /// A file named after the system.
     Named,
+    /// Nowhere: a dry run.
+    Nowhere,
+}
+
+/// What is printed in the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Show {
+    /// The image's name, or what it would be.
+    Text,
+    /// Every piece of it.
+    Pieces,
+    /// The report.
+    Json,
 }
 
 impl Spec {
-    fn resolve(args: &Args) -> Result<Self, Failure> {
-        let output = match &args.output {
+    fn resolve(args: Args) -> Result<(Self, SystemArgs), Failure> {
+        let format = format(&args)?;
+        let output = match args.output {
+            _ if args.dry_run => Destination::Nowhere,
             None => Destination::Named,
             Some(path) if path.as_os_str() == "-" => Destination::Stdout,
-            Some(path) => Destination::File(path.clone()),
+            Some(path) => Destination::File(path),
         };
-        let named = match &output {
-            Destination::File(path) => Format::of_name(path),
-            Destination::Stdout | Destination::Named => None,
+        let blueprint = Blueprint::new(profile::read(&args.profile)?)?;
+        let blueprint = Blueprint {
+            size: args.size.unwrap_or(blueprint.size),
+            overlays: args.overlay,
+            rules: args.overlay_rule,
+            seed: args.seed,
+            target: match format {
+                Container::Raw => Target::Any,
+                Container::Qcow2 => Target::Qemu,
+            },
+            ..blueprint
         };
-        let format = match (args.format, named) {
-            (Some(asked), Some(named)) if asked != named => {
-                return Err(Failure::usage(format!(
-                    "--format {} contradicts the ending of the output, .{}",
-                    asked.ending(),
-                    named.ending()
-                )));
-            }
-            (Some(format), _) | (None, Some(format)) => format,
-            (None, None) => Format::Raw,
+        let show = match (args.json, args.pieces) {
+            (true, _) => Show::Json,
+            (false, true) => Show::Pieces,
+            (false, false) => Show::Text,
         };
-        let profile = profile::read(&args.profile)?;
-        let size = args.size.unwrap_or(profile.profile.disk.size);
-        Ok(Self { profile, format, size, output })
+        let existing = if args.force { Existing::Replace } else { Existing::Keep };
+        let spec = Self { blueprint, format, output, existing, digest: args.digest, show };
+        Ok((spec, args.system))
     }
+}
+
+/// The format asked for, or told by the output's name.
+fn format(args: &Args) -> Result<Container, Failure> {
+    let ending = args.output.as_deref().and_then(Path::extension).and_then(OsStr::to_str);
+    let named = ending.and_then(|ending| container(&ending.to_ascii_lowercase()).ok());
+    match (args.format, named) {
+        (Some(asked), Some(named)) if asked != named => Err(Failure::usage(format!(
+            "--format {} contradicts the ending of the output, .{}",
+            asked.word(),
+            named.word()
+        ))),
+        (asked, named) => Ok(asked.or(named).unwrap_or_default()),
+    }
+}
+
+fn container(word: &str) -> Result<Container, String> {
+    let known = Container::ALL.into_iter().find(|container| container.word() == word);
+    known.ok_or_else(|| format!("expected {}", Container::ALL.map(Container::word).join(" or ")))
 }
 
 /// Builds the image.
 pub(crate) fn run(args: Args, terminal: Terminal) -> Result<(), Failure> {
-    let spec = Spec::resolve(&args)?;
-    let terminal = if spec.output == Destination::Stdout { terminal.streaming() } else { terminal };
-    let found = system::find(&args.system, terminal)?;
-    let _ = (
-        found.store,
-        spec.profile.text,
-        spec.format,
-        spec.size,
-        args.seed,
-        args.digest,
-        args.dry_run,
-    );
-    let _ = (args.json, args.force, args.overlay);
-    Err(Failure::internal("not wired yet"))
+    let (spec, system) = Spec::resolve(args)?;
+    let is_stream = spec.output == Destination::Stdout;
+    let terminal = if is_stream { terminal.streaming() } else { terminal };
+    let found = system::find(&system, terminal)?;
+    let file = spec.file(&found.toplevel);
+    let subject = spec.blueprint.subject(found)?;
+    let disk = disk::plan(&spec.blueprint.spec(&subject), subject.input())?;
+    findings::warn(&disk.report.findings, terminal);
+    let image = spec.format.wrap(&disk.plan).map_err(Failure::internal)?;
+    let report = Report::of(subject.input(), &disk, spec.format, &image);
+    terminal.say(layout(&report));
+    let started = Instant::now();
+    let written = match (&spec.output, &file) {
+        (Destination::Nowhere, _) => None,
+        (Destination::Stdout, _) => Some(image_file::stream(&image, spec.digest, terminal)?),
+        (Destination::File(_) | Destination::Named, file) => {
+            let existing = spec.existing;
+            Some(image_file::write(&image, file, existing, spec.digest, terminal)?)
+        }
+    };
+    let report = match &written {
+        Some(written) => report.written(written),
+        None => report,
+    };
+    if written.is_some() {
+        let name = if is_stream { "to stdout".to_owned() } else { file.display().to_string() };
+        terminal.say(done(&report, &name, started.elapsed().as_secs()));
+    }
+    match (spec.show, written.is_some()) {
+        (Show::Json, _) => terminal.print_json(&report),
+        (Show::Pieces, _) => terminal.print(&image.listing()),
+        (Show::Text, false) => terminal.print(&disk_drawing::Disk::from(&report.disk).text()),
+        (Show::Text, true) if is_stream => Ok(()),
+        (Show::Text, true) => terminal.print(&format!("{}\n", file.display())),
+    }
+}
+
+impl Spec {
+    /// The file that the image goes to, if it goes to one.
+    fn file(&self, toplevel: &StorePath) -> PathBuf {
+        match &self.output {
+            Destination::File(path) => path.clone(),
+            Destination::Named | Destination::Stdout | Destination::Nowhere => {
+                format!("{}.{}", toplevel.name(), self.format.word()).into()
+            }
+        }
+    }
+}
+
+/// One line on the partitions.
+fn layout(report: &Report) -> String {
+    let partitions = report.disk.partitions.iter().map(|partition| {
+        let format = partition.file_system.as_ref().map_or("empty", |volume| volume.kind);
+        format!("{} {} {format}", partition.name, Bytes::new(partition.size))
+    });
+    let partitions: Vec<String> = partitions.collect();
+    format!("layout    {} of {}", partitions.join(", "), Bytes::new(report.disk.size))
+}
+
+/// One line on the image.
+fn done(report: &Report, name: &str, seconds: u64) -> String {
+    let (size, payload) = (Bytes::new(report.image.size), Bytes::new(report.image.payload));
+    let time = if seconds > 0 { format!(", in {seconds} s") } else { String::new() };
+    let digest = report.image.sha256.as_ref();
+    let digest = digest.map(|digest| format!("\nsha256    {digest}")).unwrap_or_default();
+    format!("written   {name}: {size}, {payload} of it data{time}{digest}")
 }

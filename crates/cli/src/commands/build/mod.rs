@@ -1,6 +1,7 @@
 //! `calve build`: one kind of image per file.
 
 mod disk;
+mod image_file;
 
 use crate::failure::Failure;
 use crate::terminal::Terminal;

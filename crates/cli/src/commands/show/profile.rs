@@ -8,6 +8,7 @@ use crate::drawing::Part;
 use crate::failure::Failure;
 use crate::profile;
 use crate::profile::Content;
+use crate::profile::FileSystem;
 use crate::profile::Named;
 use crate::profile::Partition;
 use crate::profile::PartitionSize;
@@ -60,29 +61,36 @@ fn part(partition: &Partition) -> Part {
         PartitionSize::Auto => UNDECIDED,
         PartitionSize::Rest => 4 * UNDECIDED,
     };
-    let (format, file_system) = partition.content.file_system();
-    let lines = vec![
-        format!(" {}", partition.name),
-        format!(" {format} {}", partition.size),
-        format!(" {}", file_system.mount),
-    ];
+    let mut lines = vec![format!(" {}", partition.name)];
+    match partition.content.as_ref().map(Content::file_system) {
+        Some((format, file_system)) => {
+            lines.push(format!(" {format} {}", partition.size));
+            lines.push(format!(" {}", file_system.mount));
+        }
+        None => lines.push(format!(" empty {}", partition.size)),
+    }
     Part { weight, lines }
 }
 
 fn rows(partitions: &[Partition]) -> Vec<Vec<String>> {
     let heading = ["#", "name", "type", "size", "format", "label", "mounted at"];
     let mut rows = vec![heading.map(str::to_owned).to_vec()];
-    for (partition, number) in partitions.iter().zip(1..) {
-        let (format, file_system) = partition.content.file_system();
-        let number: u32 = number;
+    for (partition, number) in partitions.iter().zip(1u32..) {
+        let content = partition.content.as_ref().map(Content::file_system);
+        let (format, label, mount) = match content {
+            Some((format, FileSystem { label, mount, .. })) => {
+                (format, label.clone().unwrap_or_default(), mount.to_string())
+            }
+            None => ("-", String::new(), String::new()),
+        };
         rows.push(vec![
             number.to_string(),
             partition.name.clone(),
             partition.kind.to_string(),
             partition.size.to_string(),
             format.to_owned(),
-            file_system.label.clone().unwrap_or_default(),
-            file_system.mount.clone(),
+            label,
+            mount,
         ]);
     }
     rows
@@ -90,7 +98,7 @@ fn rows(partitions: &[Partition]) -> Vec<Vec<String>> {
 
 impl Content {
     /// The format's name and the file system.
-    fn file_system(&self) -> (&'static str, &profile::FileSystem) {
+    fn file_system(&self) -> (&'static str, &FileSystem) {
         match self {
             Self::Vfat(file_system) => ("vfat", file_system),
             Self::Ext4(file_system) => ("ext4", file_system),

@@ -1,0 +1,101 @@
+//! The disk that the arguments ask for, in the library's words.
+//!
+//! `build disk`, `check` and `show` ask for the same disk in the same way, so that what one of them
+//! says holds for the others. The environment is read here: `SOURCE_DATE_EPOCH` and nothing else.
+
+use calve_image_core::boot::preflight::Target;
+use calve_image_core::epoch::Epoch;
+use calve_image_core::formats::disk::DiskSpec;
+use calve_image_core::formats::disk::Input;
+use calve_image_core::ids::Ids;
+use calve_image_core::inputs::overlay::Overlay;
+use calve_image_core::inputs::overlay::Rule;
+use calve_image_core::inputs::system::System;
+
+use crate::failure::Failure;
+use crate::profile::DiskSize;
+use crate::profile::Named;
+use crate::system::Found;
+
+/// The variable that reproducible builds take their time from (reproducible-builds.org).
+const SOURCE_DATE_EPOCH: &str = "SOURCE_DATE_EPOCH";
+
+/// What disk to make of a system.
+#[derive(Debug)]
+pub(crate) struct Blueprint {
+    pub(crate) profile: Named,
+    pub(crate) size: DiskSize,
+    pub(crate) overlays: Vec<Overlay>,
+    pub(crate) rules: Vec<Rule>,
+    pub(crate) seed: Option<String>,
+    pub(crate) target: Target,
+    pub(crate) epoch: Epoch,
+}
+
+/// A system read, with the ids that its disk will have.
+#[derive(Debug)]
+pub(crate) struct Subject {
+    found: Found,
+    system: System,
+    ids: Ids,
+}
+
+impl Blueprint {
+    /// The disk that a profile describes, with nothing added.
+    pub(crate) fn new(profile: Named) -> Result<Self, Failure> {
+        Ok(Self {
+            size: profile.profile.disk.size,
+            profile,
+            overlays: Vec::new(),
+            rules: Vec::new(),
+            seed: None,
+            target: Target::Any,
+            epoch: epoch()?,
+        })
+    }
+
+    /// Reads a system, and derives the ids of this disk of it.
+    pub(crate) fn subject(&self, found: Found) -> Result<Subject, Failure> {
+        let system = System::of(&found.store, &found.toplevel)?;
+        // What the profile means counts, not how it is written down.
+        let profile = serde_json::to_vec(&self.profile.profile).map_err(Failure::internal)?;
+        let toplevel = found.toplevel.to_string();
+        let seed = self.seed.as_deref().unwrap_or_default();
+        let ids = Ids::from_parts(&[&profile, toplevel.as_bytes(), seed.as_bytes()]);
+        Ok(Subject { found, system, ids })
+    }
+
+    /// The disk in the library's words.
+    pub(crate) fn spec<'a>(&'a self, subject: &'a Subject) -> DiskSpec<'a> {
+        DiskSpec {
+            layout: self.profile.profile.layout(self.size),
+            boot: self.profile.profile.boot_options(),
+            overlays: &self.overlays,
+            rules: &self.rules,
+            ids: &subject.ids,
+            epoch: self.epoch,
+            target: self.target,
+        }
+    }
+}
+
+impl Subject {
+    /// The system in the library's words.
+    pub(crate) fn input(&self) -> Input<'_> {
+        Input { store: &self.found.store, system: &self.system, closure: &self.found.closure }
+    }
+}
+
+/// The time of everything that is not the store's.
+fn epoch() -> Result<Epoch, Failure> {
+    let Some(text) = std::env::var_os(SOURCE_DATE_EPOCH).filter(|text| !text.is_empty()) else {
+        return Ok(Epoch::default());
+    };
+    let seconds = text.to_str().and_then(|text| text.parse().ok());
+    seconds.map(Epoch::new).ok_or_else(|| {
+        Failure::usage(format!(
+            "{SOURCE_DATE_EPOCH} is {text:?}: expected seconds since 1970, up to {}",
+            u32::MAX
+        ))
+    })
+}

@@ -1,0 +1,70 @@
+//! A planned image on its way out: to a file that appears when it is complete, or down a pipe.
+
+use std::fs::File;
+use std::io;
+use std::io::IsTerminal;
+use std::num::NonZeroUsize;
+use std::os::fd::AsFd;
+use std::path::Path;
+use std::thread;
+
+use calve_image_core::output::Existing;
+use calve_image_core::output::Output;
+use calve_image_core::plan::Plan;
+use calve_image_core::region;
+use calve_image_core::region::Cancel;
+use calve_image_core::region::FreshFile;
+use calve_image_core::region::Keys;
+use calve_image_core::region::Region;
+use calve_image_core::region::Written;
+
+use crate::failure::Failure;
+use crate::interrupt::Interrupt;
+use crate::progress::Meter;
+use crate::terminal::Terminal;
+
+/// Writes an image to a file; whatever goes wrong, or a signal, leaves nothing behind.
+pub(super) fn write(
+    image: &Plan,
+    path: &Path,
+    existing: Existing,
+    digest: bool,
+    terminal: Terminal,
+) -> Result<Written, Failure> {
+    let output = Output::create(path, existing)?;
+    let written = land(image, Region::Random(&FreshFile::new(output.file())), digest, terminal)?;
+    output.commit()?;
+    Ok(written)
+}
+
+/// Writes an image to stdout.
+pub(super) fn stream(image: &Plan, digest: bool, terminal: Terminal) -> Result<Written, Failure> {
+    if io::stdout().is_terminal() {
+        return Err(Failure::usage("an image is nothing to print on a terminal")
+            .hint("lead it somewhere: calve build disk -o - | …, or name a file"));
+    }
+    // The standard stream would look for line ends in it.
+    let stdout = io::stdout().as_fd().try_clone_to_owned().map_err(Failure::output)?;
+    land(image, Region::Forward(&mut File::from(stdout)), digest, terminal)
+}
+
+fn land(
+    image: &Plan,
+    region: Region<'_>,
+    digest: bool,
+    terminal: Terminal,
+) -> Result<Written, Failure> {
+    let cancel = Cancel::new();
+    let interrupt = Interrupt::catch_with(cancel.flag())?;
+    let meter = Meter::new(terminal);
+    let options = region::Options {
+        workers: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+        progress: &meter,
+        cancel,
+        digest,
+        ..region::Options::default()
+    };
+    let written = region::write(image, region, &Keys::none(), &options);
+    meter.end();
+    written.map_err(|error| interrupt.or(error))
+}

@@ -1,0 +1,97 @@
+//! How far a build is: a bar on a terminal, now and then a line elsewhere.
+//!
+//! The library tells each chunk, from several workers at once; here it is decided how often that is
+//! worth a redraw. A build that is over in a few seconds prints no line at all, so that logs stay
+//! short and the same from run to run.
+
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::time::Duration;
+use std::time::Instant;
+
+use calve_image_core::region::Current;
+use calve_image_core::region::Progress;
+use calve_image_core::units::Bytes;
+use indicatif::ProgressBar;
+use indicatif::ProgressStyle;
+
+use crate::terminal;
+use crate::terminal::Terminal;
+
+/// How often a bar's words change: more often than this nobody can read them.
+const REDRAW: Duration = Duration::from_millis(100);
+
+/// How often a line is printed.
+const LINE: Duration = Duration::from_secs(10);
+
+/// Watches a build and tells the user.
+#[derive(Debug)]
+pub(crate) struct Meter {
+    terminal: Terminal,
+    /// `None` where no terminal shows it.
+    bar: Option<ProgressBar>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    total: Bytes,
+    done: Bytes,
+    told: Instant,
+}
+
+impl Meter {
+    /// A meter that shows nothing until the work begins.
+    pub(crate) fn new(terminal: Terminal) -> Self {
+        let is_drawn = terminal::stderr_is_lively() && !terminal.is_quiet();
+        let state = State { total: Bytes::ZERO, done: Bytes::ZERO, told: Instant::now() };
+        Self { terminal, bar: is_drawn.then(bar), state: Mutex::new(state) }
+    }
+
+    /// Takes the bar away: what comes next is words.
+    pub(crate) fn end(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn bar() -> ProgressBar {
+    let template =
+        "writing   {bar:32} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left  {msg}";
+    let style = ProgressStyle::with_template(template);
+    // The template is right, or the bar is a plain one.
+    let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::no_length().with_style(style.progress_chars("━╸ "))
+}
+
+impl Progress for Meter {
+    fn begin(&self, total: Bytes) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        *state = State { total, done: Bytes::ZERO, told: Instant::now() };
+        if let Some(bar) = &self.bar {
+            bar.set_length(total.get());
+        }
+    }
+
+    fn advance(&self, done: Bytes, current: Current<'_>) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.done += done;
+        match &self.bar {
+            Some(bar) => {
+                bar.set_position(state.done.get());
+                if state.told.elapsed() >= REDRAW {
+                    state.told = Instant::now();
+                    bar.set_message(current.to_string());
+                }
+            }
+            None if state.told.elapsed() >= LINE => {
+                state.told = Instant::now();
+                let State { total, done, .. } = *state;
+                let percent = u128::from(done.get()) * 100 / u128::from(total.get().max(1));
+                self.terminal.say(format!("writing   {done} of {total} ({percent} %), {current}"));
+            }
+            None => {}
+        }
+    }
+}
