@@ -7,6 +7,7 @@ mod contract;
 
 mod contents;
 mod readers;
+mod reused;
 mod sizes;
 
 use std::os::unix::fs::FileExt;
