@@ -47,7 +47,8 @@ fn volume(partition: &Partition) -> Option<Volume> {
         fs_type: fs_type.to_owned(),
         label: label.clone(),
         uuid,
-        part_label: Some(partition.name.clone()),
+        // A partition must be called something, so its name is a wish; the closure's is a need.
+        part_label: None,
         part_uuid: partition.id.map(|id| id.to_string()),
         mapper: None,
         size: match partition.size {
@@ -77,6 +78,9 @@ pub fn adopt(layout: &Layout, report: &Report, room: Room) -> Result<Layout, Nam
 }
 
 fn adopt_one(partition: &mut Partition, adopted: &Adopted) -> Result<(), NameError> {
+    if let Some(name) = &adopted.part_label {
+        partition.name.clone_from(name);
+    }
     if let Some(id) = &adopted.part_uuid {
         partition.id = Some(uuid("partition GUID", id)?);
     }
@@ -108,6 +112,10 @@ fn serial(text: &str) -> Result<u32, NameError> {
     let error = || NameError { what: "FAT serial", found: text.to_owned(), expected: "ABCD-1234" };
     let (high, low) = text.split_once('-').ok_or_else(error)?;
     let digits = format!("{high}{low}");
+    // A sign would be taken for part of the number.
+    if !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Err(error());
+    }
     match u32::from_str_radix(&digits, 16) {
         Ok(serial) if high.len() == 4 && low.len() == 4 && serial != 0 => Ok(serial),
         Ok(_) | Err(_) => Err(error()),
