@@ -2,7 +2,7 @@
 //!
 //! Every line that `calve` prints passes here, so that `-o -` and `--quiet` are each decided once.
 //! Lines are the same whether or not a terminal reads them; only colours and moving bars need one.
-//! A reader that went away is [`Failure::broken_pipe`], not an error to shout about.
+//! A reader that went away, as `head` does, is no error to shout about.
 
 use std::io;
 use std::io::IsTerminal;

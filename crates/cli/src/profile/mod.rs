@@ -3,7 +3,7 @@
 //! The types here are the file format: their doc comments are the descriptions in the schema
 //! (`calve schema`), their words are those of the layout that the library resolves. A profile says
 //! nothing about one machine; what the closure fixes (kernel, boot loader, mounts) is not repeated.
-//! [`read`] finds and parses a profile and words its errors; [`size`] and [`word`] read its values;
+//! [`mod@read`] finds and parses a profile and words its errors; [`size`] and [`word`] read its values;
 //! [`layout`] turns it into what the library takes.
 
 mod layout;
@@ -142,7 +142,8 @@ pub(crate) enum ConsoleMode {
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Partition {
-    /// The name in the partition table, which `/dev/disk/by-partlabel` shows.
+    /// The name in the partition table, which `/dev/disk/by-partlabel` shows. A system that looks for
+    /// another one there gets that.
     pub(crate) name: String,
     /// What the partition is for, as the Discoverable Partitions Specification has it.
     #[serde(rename = "type")]

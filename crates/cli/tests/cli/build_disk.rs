@@ -1,6 +1,7 @@
 //! `calve build disk`.
 
 use std::fs;
+use std::io::Read;
 
 use crate::fake::Fake;
 use crate::fake::with_system;
@@ -246,4 +247,47 @@ fn overlays() {
     error: cannot open directory nothing
       ╰─▶ No such file or directory (os error 2)
     "#);
+}
+
+#[test]
+fn names_that_the_system_looks_for() {
+    let fake = Fake::new();
+    fake.fstab(
+        "/dev/disk/by-partlabel/disk-main-root / ext4 x-initrd.mount 0 1\n\
+         /dev/disk/by-uuid/12CE-A600 /boot vfat umask=0077 0 2\n",
+    );
+    let arguments = with_system(&["build", "disk"], &["--dry-run", "-q"]);
+    insta::assert_snapshot!(calve(fake.dir(), &arguments), @r#"
+    exit code: 0
+    --- stdout
+    disk of 775 MiB, GPT, 512-byte sectors, id 15c9e90f-7d17-88a3-aa66-0fe45364a1e4
+
+    ┌──────────────────────────────────────────────────────────────┬───────────────────────────────┐
+    │ ESP                                                          │ disk-main-root                │
+    │ vfat 512 MiB                                                 │ ext4 261 MiB                  │
+    └──────────────────────────────────────────────────────────────┴───────────────────────────────┘
+      #  name            type    start     size  format  label  id
+      1  ESP             esp     1 MiB  512 MiB  vfat           12CE-A600
+      2  disk-main-root  root  513 MiB  261 MiB  ext4           fe4b90b0-0dab-8e11-836d-f57d2301bbe1
+    "#);
+}
+
+/// A signal while somebody reads slowly: the rest is not waited for, and nothing stays.
+#[test]
+fn a_signal_ends_a_stream() {
+    let fake = Fake::new();
+    let arguments = with_system(&["build", "disk"], &["-o", "-", "-q"]);
+    let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin!("calve"));
+    command.current_dir(fake.dir()).args(arguments).stdout(std::process::Stdio::piped());
+    let mut child = command.stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let mut reader = child.stdout.take().unwrap();
+    reader.read_exact(&mut [0; 512]).unwrap();
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    // The write that was under way must come to its end.
+    drop(reader);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "error: interrupted\n");
+    assert_eq!(left_behind(&fake), Vec::<String>::new());
 }
