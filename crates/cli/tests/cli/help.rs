@@ -85,3 +85,16 @@ fn wrong_arguments() {
     For more information, try '--help'.
     "#);
 }
+
+#[test]
+fn the_page_on_the_command_line_has_the_same_exit_codes() {
+    let page = include_str!("../../../../docs/cli.md");
+    let directory = tempfile::tempdir().unwrap();
+    let help = String::from_utf8(output(directory.path(), &["-h"]).stdout).unwrap();
+    let (_, codes) = help.split_once("Exit codes:\n").unwrap();
+    for line in codes.lines().filter(|line| !line.is_empty()) {
+        let (code, meaning) = line.trim().split_once(' ').unwrap();
+        let row = format!("| {code} | {}", meaning.trim());
+        assert!(page.contains(&row), "{row}");
+    }
+}

@@ -10,6 +10,7 @@ mod check;
 mod fake;
 mod help;
 mod profiles;
+mod reproducible;
 mod run;
 mod schema;
 mod show;

@@ -170,3 +170,12 @@ fn names_that_are_nearly_right() {
             profiles that come with calve: minimal, server
     "#);
 }
+
+#[test]
+fn the_example_in_the_documentation() {
+    let page = include_str!("../../../../docs/cli.md");
+    let (_, example) = page.split_once("```toml\n").unwrap();
+    let (example, _) = example.split_once("```").unwrap();
+    let said = show("web.toml", example);
+    assert!(said.starts_with("exit code: 0\n"), "{said}");
+}
