@@ -86,13 +86,11 @@ impl From<output::Error> for Failure {
 
 impl From<region::Error> for Failure {
     fn from(error: region::Error) -> Self {
-        let kind = if matches!(error, region::Error::Cancelled) {
+        if matches!(error, region::Error::Cancelled) {
             return Self::new(Kind::Interrupted, "interrupted");
-        } else {
-            Kind::Failed
-        };
+        }
         let is_changed = matches!(error, region::Error::Source { .. });
-        let failure = Self::new(kind, error);
+        let failure = Self::new(Kind::Failed, error);
         if is_changed {
             failure.hint("nothing may change the store or an overlay during a build; try again")
         } else {

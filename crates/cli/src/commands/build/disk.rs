@@ -12,6 +12,7 @@ use calve_image_core::inputs::overlay::Overlay;
 use calve_image_core::inputs::overlay::Rule;
 use calve_image_core::inputs::store_path::StorePath;
 use calve_image_core::output::Existing;
+use calve_image_core::plan::Plan;
 use calve_image_core::report::Report;
 use calve_image_core::units::Bytes;
 
@@ -179,47 +180,70 @@ pub(crate) fn run(args: Args, terminal: Terminal) -> Result<(), Failure> {
     let is_stream = spec.output == Destination::Stdout;
     let terminal = if is_stream { terminal.streaming() } else { terminal };
     let found = system::find(&system, terminal)?;
-    let file = spec.file(&found.toplevel);
+    let output = spec.output.clone().for_system(&found.toplevel, spec.format);
     let subject = spec.blueprint.subject(found)?;
     let disk = disk::plan(&spec.blueprint.spec(&subject), subject.input())?;
     findings::warn(&disk.report.findings, terminal);
     let image = spec.format.wrap(&disk.plan).map_err(Failure::internal)?;
     let report = Report::of(subject.input(), &disk, spec.format, &image);
     terminal.say(layout(&report));
-    let started = Instant::now();
-    let written = match (&spec.output, &file) {
-        (Destination::Nowhere, _) => None,
-        (Destination::Stdout, _) => Some(image_file::stream(&image, spec.digest, terminal)?),
-        (Destination::File(_) | Destination::Named, file) => {
-            let existing = spec.existing;
-            Some(image_file::write(&image, file, existing, spec.digest, terminal)?)
+    let report = spec.write(&image, &output, report, terminal)?;
+    spec.show(&image, &output, &report, terminal)
+}
+
+impl Destination {
+    /// Names the file after the system where nobody has named it.
+    fn for_system(self, toplevel: &StorePath, format: Container) -> Self {
+        match self {
+            Self::Named => Self::File(format!("{}.{}", toplevel.name(), format.word()).into()),
+            Self::Stdout | Self::File(_) | Self::Nowhere => self,
         }
-    };
-    let report = match &written {
-        Some(written) => report.written(written),
-        None => report,
-    };
-    if written.is_some() {
-        let name = if is_stream { "to stdout".to_owned() } else { file.display().to_string() };
-        terminal.say(done(&report, &name, started.elapsed().as_secs()));
-    }
-    match (spec.show, written.is_some()) {
-        (Show::Json, _) => terminal.print_json(&report),
-        (Show::Pieces, _) => terminal.print(&image.listing()),
-        (Show::Text, false) => terminal.print(&disk_drawing::Disk::from(&report.disk).text()),
-        (Show::Text, true) if is_stream => Ok(()),
-        (Show::Text, true) => terminal.print(&format!("{}\n", file.display())),
     }
 }
 
 impl Spec {
-    /// The file that the image goes to, if it goes to one.
-    fn file(&self, toplevel: &StorePath) -> PathBuf {
-        match &self.output {
-            Destination::File(path) => path.clone(),
-            Destination::Named | Destination::Stdout | Destination::Nowhere => {
-                format!("{}.{}", toplevel.name(), self.format.word()).into()
+    /// Writes the image where it goes, and adds to the report what that tells.
+    fn write(
+        &self,
+        image: &Plan,
+        output: &Destination,
+        report: Report,
+        terminal: Terminal,
+    ) -> Result<Report, Failure> {
+        let started = Instant::now();
+        let (written, name) = match output {
+            Destination::Nowhere | Destination::Named => return Ok(report),
+            Destination::Stdout => {
+                (image_file::stream(image, self.digest, terminal)?, "to stdout".to_owned())
             }
+            Destination::File(path) => {
+                let written = image_file::write(image, path, self.existing, self.digest, terminal)?;
+                (written, path.display().to_string())
+            }
+        };
+        let report = report.written(&written);
+        terminal.say(done(&report, &name, started.elapsed().as_secs()));
+        Ok(report)
+    }
+
+    /// Prints what was asked for.
+    fn show(
+        &self,
+        image: &Plan,
+        output: &Destination,
+        report: &Report,
+        terminal: Terminal,
+    ) -> Result<(), Failure> {
+        match (self.show, output) {
+            (Show::Json, _) => terminal.print_json(report),
+            (Show::Pieces, _) => terminal.print(&image.listing()),
+            (Show::Text, Destination::File(path)) => {
+                terminal.print(&format!("{}\n", path.display()))
+            }
+            (Show::Text, Destination::Nowhere | Destination::Named) => {
+                terminal.print(&disk_drawing::Disk::from(&report.disk).text())
+            }
+            (Show::Text, Destination::Stdout) => Ok(()),
         }
     }
 }
