@@ -1,8 +1,10 @@
 //! What a system's first stage will do: load modules, unlock volumes, mount file systems.
 //!
-//! Told from the initrd's own files. With systemd these are `etc/fstab` and `etc/crypttab`; the scripted
-//! stage 1 has a list of mounts (`…-initrd-fsinfo`, four lines each) and calls `cryptsetup luksOpen` in
-//! its script. Follows nixpkgs' `stage-1-init.sh`, `luksroot.nix` and `systemd/initrd.nix`.
+//! Told from the initrd's own files. With systemd these are `etc/crypttab` and an fstab: NixOS gives
+//! systemd a store path in `SYSTEMD_SYSROOT_FSTAB` (`…-initrd-fstab`), elsewhere it is `etc/fstab`. The
+//! scripted stage 1 has a list of mounts (`…-initrd-fsinfo`, four lines each) and calls
+//! `cryptsetup luksOpen` in its script. Follows nixpkgs' `stage-1-init.sh`, `luksroot.nix`,
+//! `filesystems.nix` and `systemd/initrd.nix`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -85,13 +87,16 @@ impl Stage1 {
                 places.insert(path, name);
             }
         }
-        let fsinfo =
-            initrd.entries().map(|(name, _)| name).find(|n| n.ends_with(b"-initrd-fsinfo"));
-        places.extend(fsinfo.map(|name| ("fsinfo", name.to_vec())));
+        for list in ["-initrd-fsinfo", "-initrd-fstab"] {
+            let mut names = initrd.entries().map(|(name, _)| name);
+            let name = names.find(|name| name.ends_with(list.as_bytes()));
+            places.extend(name.map(|name| (list, name.to_vec())));
+        }
         let is_systemd = initrd.resolve(b"etc/initrd-release").is_some()
             || places.get("init").is_some_and(|name| name.ends_with(b"systemd"));
-        if is_systemd {
-            // The program itself need not be looked at, and is large.
+        let is_script = |name: &Vec<u8>| initrd.size(name).is_some_and(|size| size <= limits.file);
+        if is_systemd || !places.get("init").is_some_and(is_script) {
+            // A program need not be looked at, and is large.
             places.remove("init");
         }
         let wanted = places.values().cloned().collect();
@@ -103,7 +108,11 @@ impl Stage1 {
         Ok(Self {
             kind: if is_systemd { Kind::Systemd } else { Kind::Scripted },
             modules: initrd.modules(),
-            mounts: mounts(file, text("etc/fstab"), text("fsinfo"))?,
+            mounts: mounts(
+                file,
+                &[text("etc/fstab"), text("-initrd-fstab")],
+                text("-initrd-fsinfo"),
+            )?,
             volumes: volumes(file, text("etc/crypttab"), text("init"))?,
             writable_etc: initrd.entries().any(|(name, _)| name.ends_with(b"/rw-etc.service")),
         })
@@ -112,12 +121,15 @@ impl Stage1 {
 
 fn mounts(
     file: &StoreFile,
-    fstab: Option<String>,
+    fstabs: &[Option<String>],
     fsinfo: Option<String>,
 ) -> Result<Vec<Mount>, Error> {
-    let fstab = Fstab::parse(&fstab.unwrap_or_default(), "etc/fstab")
-        .map_err(|source| Error::Fstab { file: file.clone(), source })?;
-    let mut mounts = fstab.mounts;
+    let mut mounts = Vec::new();
+    for text in fstabs.iter().flatten() {
+        let fstab = Fstab::parse(text, "its fstab")
+            .map_err(|source| Error::Fstab { file: file.clone(), source })?;
+        mounts.extend(fstab.mounts);
+    }
     mounts.extend(read_fsinfo(&fsinfo.unwrap_or_default()));
     Ok(mounts)
 }
@@ -203,6 +215,45 @@ mod tests {
         assert_eq!(volumes.len(), 1);
         assert_eq!(volumes[0].name, "cryptroot");
         assert_eq!(volumes[0].device, DeviceSpec::PartLabel("cryptroot".to_owned()));
+    }
+
+    /// Reads an initrd made of these files.
+    fn read(files: &[(&str, u32, &[u8])]) -> Result<Stage1, Error> {
+        const BASE: &str = "p1ghxi6s5ar9ga8i0wcsadlng4vqc25a-initrd";
+        let root = tempfile::tempdir().unwrap();
+        let directory = root.path().join("nix/store").join(BASE);
+        std::fs::create_dir_all(&directory).unwrap();
+        let archive = crate::inputs::initrd::tests::archive(files);
+        std::fs::write(directory.join("initrd"), archive).unwrap();
+        let file = format!("/nix/store/{BASE}/initrd").parse().unwrap();
+        Stage1::read(&HostStore::at(root.path()), &file)
+    }
+
+    #[test]
+    fn systemd_is_pointed_at_an_fstab_of_the_store() {
+        let link = (0o120_777, b"/nix/store/x-systemd/lib/systemd/systemd".as_slice());
+        let fstab = b"/dev/disk/by-label/nixos / ext4 x-initrd.mount 0 1\n";
+        let stage1 = read(&[
+            ("init", link.0, link.1),
+            ("nix/store/x-systemd/lib/systemd/systemd", 0o100_555, &[0x7f; 2 << 20]),
+            ("nix/store/y-initrd-fstab", 0o100_444, fstab),
+            ("etc/crypttab", 0o100_444, b"root PARTLABEL=root - discard\n"),
+            ("nix/store/z-unit-rw-etc.service/rw-etc.service", 0o100_444, b"[Unit]\n"),
+        ])
+        .unwrap();
+        assert_eq!(stage1.kind, Kind::Systemd);
+        assert_eq!(stage1.mounts.len(), 1);
+        assert_eq!(stage1.mounts[0].device, DeviceSpec::Label("nixos".to_owned()));
+        assert_eq!(stage1.volumes[0].name, "root");
+        assert!(stage1.writable_etc);
+    }
+
+    #[test]
+    fn programs_are_not_read_as_scripts() {
+        let stage1 = read(&[("init", 0o100_555, &[0x7f; 2 << 20])]).unwrap();
+        assert_eq!(stage1.kind, Kind::Scripted);
+        assert_eq!((stage1.mounts.len(), stage1.volumes.len()), (0, 0));
+        assert!(!stage1.writable_etc);
     }
 
     #[test]

@@ -79,7 +79,8 @@ pub enum Error {
 impl Error {
     /// Whether the file is simply not there.
     pub fn is_not_found(&self) -> bool {
-        matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
+        use io::ErrorKind::{NotADirectory, NotFound};
+        matches!(self, Self::Io { source, .. } if matches!(source.kind(), NotFound | NotADirectory))
     }
 }
 
@@ -334,6 +335,7 @@ mod tests {
         let found = store.resolve(&file(&format!("{B}/none"))).unwrap_err();
         assert!(found.is_not_found());
         assert!(store.kind(&file(&format!("{B}/none"))).unwrap().is_none());
+        assert!(store.kind(&file(&format!("{A}/dir/text/below"))).unwrap().is_none());
         assert!(store.kind(&file(&format!("{B}/dir"))).unwrap().unwrap().is_dir());
         assert_eq!(store.names(&file(&format!("{B}/dir"))).unwrap(), ["text"]);
         let limit = Bytes::new(4);

@@ -231,6 +231,14 @@ impl Initrd {
         self.entries.iter().map(|(name, kind)| (name.as_slice(), kind))
     }
 
+    /// The size of a file; `None` where the name is none. Links are not followed.
+    pub fn size(&self, name: &[u8]) -> Option<Bytes> {
+        match self.entries.get(name)? {
+            Kind::File(size) => Some(*size),
+            Kind::Directory | Kind::Symlink(_) | Kind::Special => None,
+        }
+    }
+
     /// Follows links to where a path leads; `None` where nothing is there.
     pub fn resolve(&self, path: &[u8]) -> Option<Vec<u8>> {
         let mut left: Vec<Vec<u8>> = components(path).rev().map(<[u8]>::to_vec).collect();
