@@ -123,11 +123,30 @@ impl System {
 
 fn read_bootspec(store: &HostStore, toplevel: &StorePath) -> Result<Option<Bootspec>, Error> {
     let Some(text) = optional(store, toplevel, "boot.json")? else { return Ok(None) };
-    let spec = Bootspec::parse(&text, &format!("{toplevel}/boot.json"))?;
+    let mut spec = Bootspec::parse(&text, &format!("{toplevel}/boot.json"))?;
     if spec.toplevel != *toplevel {
         return Err(Error::OtherToplevel { path: toplevel.clone(), found: spec.toplevel });
     }
+    let mut children = std::mem::take(&mut spec.specialisations);
+    for spec in std::iter::once(&mut spec).chain(children.values_mut()) {
+        if let Some(program) = &spec.initrd_secrets
+            && appends_nothing(store, program)?
+        {
+            spec.initrd_secrets = None;
+        }
+    }
+    spec.specialisations = children;
     Ok(Some(spec))
+}
+
+/// Whether a program that appends secrets has none: NixOS up to 23.11 names it in every `boot.json`, and
+/// it then leaves before it does anything (`exit 0` outside of all conditions).
+fn appends_nothing(store: &HostStore, program: &StoreFile) -> Result<bool, store::Error> {
+    match store.read_text(program, TEXT_MAX) {
+        Ok(text) => Ok(text.lines().any(|line| line == "exit 0")),
+        Err(error) if error.is_not_found() => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 fn configuration(
@@ -184,7 +203,12 @@ fn optional(
 }
 
 fn exists(store: &HostStore, toplevel: &StorePath, inner: &str) -> Result<bool, store::Error> {
-    Ok(store.kind(&file(toplevel, inner))?.is_some())
+    match store.kind(&file(toplevel, inner)) {
+        Ok(kind) => Ok(kind.is_some()),
+        // A unit that is masked is a link to /dev/null.
+        Err(store::Error::Outside { .. }) => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 fn is_executable(

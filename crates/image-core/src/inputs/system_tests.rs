@@ -81,6 +81,47 @@ fn a_container_has_no_bootspec() {
 }
 
 #[test]
+fn a_program_that_appends_nothing_is_none() {
+    let read = |script: &str| {
+        let program = format!("/nix/store/{ETC}/etc/append");
+        let mut document: serde_json::Value =
+            serde_json::from_str(include_str!("../../testdata/real/minimal-uefi/boot.json"))
+                .unwrap();
+        document["org.nixos.bootspec.v1"]["initrdSecrets"] = program.as_str().into();
+        let document = document.to_string();
+        let (root, store) = toplevel(&[
+            ("boot.json", &document),
+            real!("minimal-uefi", "nixos-version"),
+            real!("minimal-uefi", "system"),
+        ]);
+        fs::write(root.path().join("nix/store").join(ETC).join("etc/append"), script).unwrap();
+        let system = System::of(&store, &StorePath::from_base_name(TOP).unwrap()).unwrap();
+        system.main.bootspec.unwrap().initrd_secrets
+    };
+    let usage = "#!/bin/bash -e\nif [ \"$1\"x = \"--helpx\" ]; then\n  usage\n  exit 0\nfi\n";
+    let append = "tmp=$(mktemp -d)\ncp -a /key \"$tmp/.initrd-secrets/key\"\n";
+    assert_eq!(read(&format!("{usage}\nexit 0\n\n{append}")), None);
+    assert!(read(&format!("{usage}\n\n\n{append}")).is_some());
+}
+
+#[test]
+fn a_masked_unit_is_none() {
+    let (root, store) = toplevel(&[
+        real!("minimal-uefi", "boot.json"),
+        real!("minimal-uefi", "nixos-version"),
+        real!("minimal-uefi", "system"),
+    ]);
+    let units = root.path().join("nix/store").join(ETC).join("etc/systemd/system");
+    fs::create_dir_all(&units).unwrap();
+    symlink("/dev/null", units.join("boot-complete.target")).unwrap();
+    let bless = root.path().join("nix/store").join(TOP).join("systemd/lib/systemd");
+    fs::create_dir_all(&bless).unwrap();
+    fs::write(bless.join("systemd-bless-boot"), "").unwrap();
+    let system = System::of(&store, &StorePath::from_base_name(TOP).unwrap()).unwrap();
+    assert!(!system.main.blesses_boots);
+}
+
+#[test]
 fn what_is_no_system_is_refused() {
     let (_root, store) = toplevel(&[real!("proxmox-lxc", "system")]);
     let found = System::of(&store, &StorePath::from_base_name(TOP).unwrap()).unwrap_err();
