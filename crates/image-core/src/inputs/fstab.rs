@@ -62,9 +62,9 @@ impl Mount {
         self.fs_type == "swap"
     }
 
-    /// Whether the boot goes on without it.
+    /// Whether the boot goes on without it: it is only tried, or left until somebody needs it.
     pub fn is_optional(&self) -> bool {
-        self.has_option("nofail") || self.has_option("noauto")
+        ["nofail", "noauto", "x-systemd.automount"].iter().any(|option| self.has_option(option))
     }
 
     /// Whether stage 1 mounts it.

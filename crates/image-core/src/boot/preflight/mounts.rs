@@ -11,35 +11,6 @@ use crate::inputs::fstab::Mount;
 /// Where the store is looked for.
 const STORE: &str = "/nix/store";
 
-/// File systems that need no device, and those that come from elsewhere.
-const DEVICELESS: [&str; 25] = [
-    "9p",
-    "autofs",
-    "binfmt_misc",
-    "bpf",
-    "ceph",
-    "cgroup2",
-    "cifs",
-    "configfs",
-    "debugfs",
-    "devpts",
-    "devtmpfs",
-    "efivarfs",
-    "glusterfs",
-    "hugetlbfs",
-    "mqueue",
-    "nfs",
-    "nfs4",
-    "none",
-    "overlay",
-    "proc",
-    "ramfs",
-    "sysfs",
-    "tmpfs",
-    "tracefs",
-    "virtiofs",
-];
-
 /// Checks all mounts of a configuration.
 pub(super) fn check(
     subject: &Subject<'_>,
@@ -75,13 +46,21 @@ fn wanted<'a>(subject: &Subject<'a>) -> Vec<&'a Mount> {
     mounts
 }
 
-/// Whether a mount is of something that only a layout can make. A pool of ZFS is, though its name
-/// looks like none of `/dev`.
+/// Whether a mount is of something that only a layout can make: a block device, or a pool of ZFS,
+/// whose name looks like none. `tmpfs`, overlays, shares of other machines and of a hypervisor name
+/// no device.
 fn needs_device(mount: &Mount) -> bool {
-    let is_file = matches!(mount.device, DeviceSpec::File(_));
-    let is_elsewhere =
-        DEVICELESS.contains(&mount.fs_type.as_str()) || mount.fs_type.starts_with("fuse");
-    !is_file && !is_elsewhere && !mount.is_bind()
+    let is_device = match mount.device {
+        DeviceSpec::Label(_)
+        | DeviceSpec::Uuid(_)
+        | DeviceSpec::PartLabel(_)
+        | DeviceSpec::PartUuid(_)
+        | DeviceSpec::Mapper(_)
+        | DeviceSpec::Path(_) => true,
+        DeviceSpec::Virtual(_) => mount.fs_type == "zfs",
+        DeviceSpec::File(_) => false,
+    };
+    is_device && !mount.is_bind()
 }
 
 /// Where a mount will be; systemd's stage 1 puts the root below `/sysroot`.

@@ -73,10 +73,16 @@ fn mounts_that_the_layout_lacks() {
     let report = with(|s| s.fstab.push_str(&home.replace("defaults", "nofail")));
     assert_eq!(only(&report).0, Warning);
     assert!(!report.is_refused());
+    let automount = "noauto,x-systemd.automount";
+    for option in ["noauto", "x-systemd.automount", automount] {
+        let report = with(|s| s.fstab.push_str(&home.replace("defaults", option)));
+        assert_eq!(only(&report).0, Warning, "{option}");
+    }
     let report = with(|s| s.fstab.push_str("/dev/vda3 none swap defaults\n"));
     assert_eq!(only(&report), (Warning, "swap", "no swap area"));
     let harmless = "tmpfs /tmp tmpfs size=1G\n/home /mnt none bind\n//nas/x /nas cifs ro\n\
-                    /swapfile none swap defaults\nnas:/x /y nfs4 ro\n";
+                    /swapfile none swap defaults\nnas:/x /y nfs4 ro\nshare /z vboxsf rw\n\
+                    /a:/b /c mergerfs rw\nremote: /d rclone rw\nnone /e tmpfs rw\n";
     assert_eq!(with(|s| s.fstab.push_str(harmless)).findings, []);
     let pool = "tank/home /home zfs zfsutil\n";
     assert_eq!(only(&with(|s| s.fstab.push_str(pool))).0, Refusal);
