@@ -38,6 +38,13 @@ pub struct Volume {
     pub line: usize,
 }
 
+impl Volume {
+    /// Whether the boot goes on without it.
+    pub fn is_optional(&self) -> bool {
+        self.options.iter().any(|option| matches!(option.as_str(), "nofail" | "noauto"))
+    }
+}
+
 /// Reads the text; `file` is how errors call it.
 pub fn parse(text: &str, file: &str) -> Result<Vec<Volume>, Error> {
     text.lines()

@@ -2,7 +2,9 @@
 //!
 //! A layout that leaves a name open gets the one that the closure looks for; one that fixes it must fix
 //! the same. Two configurations of one closure may name a volume in different ways, but not by
-//! two different labels. What the format cannot hold is refused here and not found out on the disk.
+//! two different labels. What the format cannot hold is refused here and not found out on the disk, and so
+//! is what would be found under another spelling: links below `/dev/disk` have the one that blkid gives
+//! them.
 
 use serde::Serialize;
 
@@ -108,28 +110,31 @@ fn can_hold(device: &DeviceSpec, fs_type: &str) -> Result<(), &'static str> {
         // dosfstools: eleven bytes, none of which FAT refuses in names.
         DeviceSpec::Label(name) if is_fat => {
             let fits = (1..=11).contains(&name.len())
+                && is_shown(name)
+                && *name != "NO NAME"
                 && name
                     .bytes()
                     .all(|b| (b' '..0x7f).contains(&b) && !b"\"*+,./:;<=>?[\\]|".contains(&b));
-            fits.then_some(()).ok_or("1 to 11 ASCII characters that FAT allows")
+            fits.then_some(()).ok_or("1 to 11 ASCII characters that FAT allows, not NO NAME")
         }
         // s_volume_name of ext2, 3 and 4, and of swap.
         DeviceSpec::Label(name) => {
-            let fits = (1..=16).contains(&name.len()) && !name.contains('\0');
-            fits.then_some(()).ok_or("1 to 16 bytes")
+            let fits = (1..=16).contains(&name.len()) && !name.contains('\0') && is_shown(name);
+            fits.then_some(()).ok_or("1 to 16 bytes without a blank at an end")
         }
         DeviceSpec::Uuid(uuid) if is_fat => {
             let digits: Vec<&str> = uuid.split('-').collect();
-            let four = |part: &&str| part.len() == 4 && part.bytes().all(|b| b.is_ascii_hexdigit());
-            let fits = digits.len() == 2 && digits.iter().all(four);
-            fits.then_some(()).ok_or("eight hexadecimal digits like ABCD-1234")
+            let four = |part: &&str| part.len() == 4 && part.bytes().all(is_upper_hex);
+            let fits = digits.len() == 2 && digits.iter().all(four) && uuid != "0000-0000";
+            fits.then_some(()).ok_or("eight digits in upper case like ABCD-1234, not all zero")
         }
         DeviceSpec::Uuid(uuid) | DeviceSpec::PartUuid(uuid) => {
-            let fits = uuid.len() == 36 && uuid::Uuid::try_parse(uuid).is_ok();
-            fits.then_some(()).ok_or("a UUID of 36 characters")
+            let parsed = uuid::Uuid::try_parse(uuid).ok().filter(|parsed| !parsed.is_nil());
+            let fits = parsed.is_some_and(|parsed| parsed.to_string() == *uuid);
+            fits.then_some(()).ok_or("a UUID of 36 characters in lower case, not all zero")
         }
         DeviceSpec::PartLabel(name) => {
-            let fits = (1..=36).contains(&name.encode_utf16().count());
+            let fits = (1..=36).contains(&name.encode_utf16().count()) && !name.contains('\0');
             fits.then_some(()).ok_or("1 to 36 UTF-16 units")
         }
         DeviceSpec::Mapper(_)
@@ -137,6 +142,16 @@ fn can_hold(device: &DeviceSpec, fs_type: &str) -> Result<(), &'static str> {
         | DeviceSpec::Virtual(_)
         | DeviceSpec::File(_) => Ok(()),
     }
+}
+
+/// Whether blkid shows a label as it is written: it drops blanks at the ends.
+fn is_shown(label: &str) -> bool {
+    label.trim_ascii() == label
+}
+
+/// A digit as Linux writes it in the serial of a vfat.
+fn is_upper_hex(byte: u8) -> bool {
+    byte.is_ascii_digit() || (b'A'..=b'F').contains(&byte)
 }
 
 #[cfg(test)]
@@ -163,8 +178,8 @@ mod tests {
         let fixed = Volume { label: Some("other".to_owned()), ..volume("ext4") };
         let clash = tried("LABEL=nixos", &fixed).unwrap_err();
         assert_eq!(clash.gives, "label \"other\" on volume \"root\"");
-        let fixed = Volume { uuid: Some("ABCD-1234".to_owned()), ..volume("vfat") };
-        assert!(tried("UUID=abcd-1234", &fixed).is_ok());
+        let fixed = Volume { uuid: Some("abcd-1234".to_owned()), ..volume("vfat") };
+        assert!(tried("UUID=ABCD-1234", &fixed).is_ok());
         let mut adopted = tried("PARTLABEL=a", &volume("ext4")).unwrap();
         let again = adopt(&DeviceSpec::parse("PARTLABEL=b"), &volume("ext4"), &mut adopted);
         assert!(again.unwrap_err().gives.contains("as another mount wants it"));
@@ -180,6 +195,14 @@ mod tests {
             ("LABEL=a.b", "vfat", false),
             ("UUID=ABCD-1234", "vfat", true),
             ("UUID=ABCD-12345", "vfat", false),
+            ("UUID=abcd-1234", "vfat", false),
+            ("UUID=0000-0000", "vfat", false),
+            ("LABEL=NO NAME", "vfat", false),
+            ("LABEL=a ", "vfat", false),
+            (r"/dev/disk/by-label/a\x20", "ext4", false),
+            (r"/dev/disk/by-label/a\x20b", "ext4", true),
+            ("UUID=0C7BB7A2-5D47-4B4C-9D6F-6A6A1F1F1F1F", "ext4", false),
+            ("UUID=00000000-0000-0000-0000-000000000000", "ext4", false),
             ("UUID=ABCD-1234", "ext4", false),
             ("UUID=0c7bb7a2-5d47-4b4c-9d6f-6a6a1f1f1f1f", "ext4", true),
             ("UUID=0c7bb7a25d474b4c9d6f6a6a1f1f1f1f", "ext4", false),

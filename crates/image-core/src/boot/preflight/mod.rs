@@ -9,6 +9,8 @@
 //! - [`offer`]: the layout's side, in words that do not depend on how disks are made
 //! - [`adopt`]: ids, and what a file system or partition can be called
 //! - [`mounts`]: fstab against the layout
+//! - [`unlocking`]: the encrypted volumes that stage 1 waits for
+//! - [`unique`]: no two volumes under one name
 //! - [`modules`]: what stage 1 can drive
 //! - [`startup`]: boot loader, kernel, `init=`, the ESP
 //!
@@ -29,6 +31,8 @@ pub mod modules;
 pub mod mounts;
 pub mod offer;
 pub mod startup;
+pub mod unique;
+pub mod unlocking;
 
 pub use adopt::Adopted;
 pub use offer::{Offer, Target, Volume};
@@ -103,10 +107,13 @@ pub fn check(
         startup::check(store, &subject, &mut findings);
         // Without a kernel nothing is mounted either.
         if configuration.bootspec.is_some() {
+            unlocking::check(&subject, &mut findings);
             mounts::check(&subject, &mut adopted, &mut findings);
             modules::check(&subject, &mut findings);
         }
     }
+    findings.specialisation = None;
+    unique::check(offer, &adopted, &mut findings);
     let mut findings = findings.found;
     findings.sort_by_key(|finding| finding.severity);
     Ok(Report { findings, adopted })

@@ -100,7 +100,10 @@ fn devices_that_no_image_can_promise() {
     let report = with(|s| both(s, "/dev/mapper/cryptroot"));
     assert_eq!(only(&report), (Refusal, "/", "the plain volume \"root\""));
     let report = with(|s| both(s, "LABEL=a-label-of-seventeen"));
-    assert_eq!(only(&report), (Refusal, "/", "ext4, whose label must be 1 to 16 bytes"));
+    assert_eq!(
+        only(&report),
+        (Refusal, "/", "ext4, whose label must be 1 to 16 bytes without a blank at an end")
+    );
     let report = with(|s| s.child_fstab = s.fstab.replace("by-label/nixos", "by-label/other"));
     let gives = "label \"nixos\" on volume \"root\", as another mount wants it";
     assert_eq!(only(&report), (Refusal, "/", gives));
@@ -109,6 +112,52 @@ fn devices_that_no_image_can_promise() {
         s.child_fstab = s.fstab.clone();
     });
     assert_eq!(only(&report), (Refusal, "/", "ext4 on volume \"root\""));
+}
+
+#[test]
+fn two_volumes_under_one_name() {
+    let same = |from: &'static str, to: &'static str| {
+        with(move |s| {
+            s.fstab = s.fstab.replace(from, to);
+            s.child_fstab = s.fstab.clone();
+        })
+    };
+    let report = same("by-label/ESP", "by-label/nixos");
+    let gives = "it to the volumes \"esp\" and \"root\"";
+    assert_eq!(only(&report), (Refusal, "label \"nixos\"", gives));
+    assert_eq!(report.findings[0].specialisation, None);
+    let id = "by-partuuid/0c7bb7a2-5d47-4b4c-9d6f-6a6a1f1f1f1f";
+    let both = |s: &mut Sample| {
+        s.fstab = s.fstab.replace("by-label/ESP", id).replace("by-label/nixos", id);
+        s.child_fstab = s.fstab.clone();
+    };
+    assert_eq!(only(&with(both)).2, gives);
+    // A partition that is named by nobody is called what the profile calls it.
+    assert_eq!(only(&same("by-label/nixos", "by-partlabel/esp")).1, "partition label \"esp\"");
+    assert_eq!(same("by-label/nixos", "by-partlabel/disk-main-root").findings, []);
+}
+
+#[test]
+fn encrypted_volumes_that_stage_1_waits_for() {
+    let crypttab = "data /dev/disk/by-partlabel/data - discard\n";
+    let report = with(|s| s.initrd.push(("etc/crypttab", crypttab)));
+    let gives = "no encrypted volume of that name";
+    assert_eq!(only(&report), (Refusal, "/dev/mapper/data", gives));
+    let report = with(|s| s.initrd.push(("etc/crypttab", "data LABEL=x none nofail\n")));
+    assert_eq!(only(&report).0, Warning);
+    let script = "cryptsetup luksOpen /dev/disk/by-partlabel/data data --allow-discards\n";
+    let report = with(|s| s.initrd[0].1 = script);
+    assert_eq!(only(&report).0, Refusal);
+    let mut offer = offer();
+    offer.volumes.push(Volume {
+        name: "data".to_owned(),
+        fs_type: "ext4".to_owned(),
+        mapper: Some("data".to_owned()),
+        ..Volume::default()
+    });
+    let mut sample = Sample::new();
+    sample.initrd.push(("etc/crypttab", crypttab));
+    assert_eq!(checked(sample, &offer).findings, []);
 }
 
 #[test]
@@ -124,7 +173,8 @@ fn names_that_the_profile_fixes() {
 #[test]
 fn volumes_that_the_closure_does_not_mount() {
     let mut more = offer();
-    let data = Volume { mount_point: Some("/data".to_owned()), ..more.volumes[1].clone() };
+    let mut data = more.volumes[1].clone();
+    (data.name, data.mount_point) = ("data".to_owned(), Some("/data".to_owned()));
     more.volumes.push(data);
     assert_eq!(only(&checked(Sample::new(), &more)).0, Warning);
     more.volumes[2].mount_point = Some("/nix".to_owned());
