@@ -7,6 +7,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use calve_image_core::units::Bytes;
+use calve_image_core::units::GIB;
+use calve_image_core::units::KIB;
+use calve_image_core::units::MIB;
 use calve_image_core::units::ParseBytesError;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -119,11 +122,21 @@ impl fmt::Display for PartitionSize {
     }
 }
 
+/// Writes a size so that it is read back exactly: `512M`, `1G`, `1000000`.
+fn written(bytes: Bytes) -> String {
+    let units = [(GIB, "G"), (MIB, "M"), (KIB, "K")];
+    let whole = units.into_iter().find(|(unit, _)| !bytes.is_zero() && bytes.is_multiple_of(*unit));
+    match whole {
+        Some((unit, letter)) => format!("{}{letter}", bytes.div_ceil(unit)),
+        None => bytes.get().to_string(),
+    }
+}
+
 impl From<DiskSize> for String {
     fn from(size: DiskSize) -> Self {
         match size {
             DiskSize::Auto => "auto".to_owned(),
-            DiskSize::Fixed(bytes) => bytes.get().to_string(),
+            DiskSize::Fixed(bytes) => written(bytes),
         }
     }
 }
@@ -133,13 +146,26 @@ impl From<PartitionSize> for String {
         match size {
             PartitionSize::Auto => "auto".to_owned(),
             PartitionSize::Rest => "rest".to_owned(),
-            PartitionSize::Fixed(bytes) => bytes.get().to_string(),
+            PartitionSize::Fixed(bytes) => written(bytes),
         }
     }
 }
 
 impl From<Reserve> for String {
     fn from(Reserve(bytes): Reserve) -> Self {
-        bytes.get().to_string()
+        written(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_written_as_they_are_read() {
+        for (bytes, text) in [(0, "0"), (1 << 30, "1G"), (3 << 29, "1536M"), (1025, "1025")] {
+            assert_eq!(written(Bytes::new(bytes)), text);
+            assert_eq!(Bytes::parse(text), Ok(Bytes::new(bytes)));
+        }
     }
 }

@@ -90,15 +90,15 @@ fn a_disk() {
     exit code: 0
     --- stdout
     image nixos-system-fake-26.05.raw, raw
-    disk of 775 MiB, GPT, 512-byte sectors, id 15c9e90f-7d17-88a3-aa66-0fe45364a1e4
+    disk of 775 MiB, GPT, 512-byte sectors, id c1f1bb94-54fd-8008-a01b-f61ac420fde0
 
     ┌──────────────────────────────────────────────────────────────┬───────────────────────────────┐
     │ ESP                                                          │ nixos                         │
     │ vfat 512 MiB                                                 │ ext4 261 MiB                  │
     └──────────────────────────────────────────────────────────────┴───────────────────────────────┘
       #  name   type             start     size  format  label  id
-      1  ESP    esp              1 MiB  512 MiB  vfat    ESP    5B2B-BE64
-      2  nixos  root (x86_64)  513 MiB  261 MiB  ext4    nixos  109328d2-2719-875e-8726-64f1992a9ad3
+      1  ESP    esp              1 MiB  512 MiB  vfat    ESP    AE48-C4AF
+      2  nixos  root (x86_64)  513 MiB  261 MiB  ext4    nixos  d6432a41-939d-8ccf-8b69-a2e40d8589af
     "#);
     assert_eq!(left_behind(&fake), Vec::<String>::new());
 }
@@ -110,15 +110,15 @@ fn a_dry_run() {
     insta::assert_snapshot!(calve(fake.dir(), &arguments), @r#"
     exit code: 0
     --- stdout
-    disk of 8 GiB, GPT, 512-byte sectors, id b9e5885d-0130-85ff-bd34-637a9db1917a
+    disk of 8 GiB, GPT, 512-byte sectors, id ab4167aa-4b4e-8d8d-9124-76de062fc976
 
     ┌────────────┬─────────────────────────────────────────────────────────────────────────────────┐
     │ ESP        │ nixos                                                                           │
     │ vfat 1 GiB │ ext4 6.9 GiB                                                                    │
     └────────────┴─────────────────────────────────────────────────────────────────────────────────┘
       #  name   type  start     size  format  label  id
-      1  ESP    esp   1 MiB    1 GiB  vfat    ESP    2F2C-FD8F
-      2  nixos  root  1 GiB  6.9 GiB  ext4    nixos  af464b41-a767-839c-a833-66d6d0e1c3d5
+      1  ESP    esp   1 MiB    1 GiB  vfat    ESP    7AC1-BFEB
+      2  nixos  root  1 GiB  6.9 GiB  ext4    nixos  fe6c9719-95cf-8d53-bc9f-49bd926a9465
     --- stderr
     system    0a1b2c3d4f5g6h7i8j9k0l1m2n3p4q5r-nixos-system-fake-26.05
     closure   7 store paths, 136 MiB, from the registration fake.registration
@@ -260,7 +260,7 @@ fn names_that_the_system_looks_for() {
     insta::assert_snapshot!(calve(fake.dir(), &arguments), @r#"
     exit code: 0
     --- stdout
-    disk of 775 MiB, GPT, 512-byte sectors, id 15c9e90f-7d17-88a3-aa66-0fe45364a1e4
+    disk of 775 MiB, GPT, 512-byte sectors, id c1f1bb94-54fd-8008-a01b-f61ac420fde0
 
     ┌──────────────────────────────────────────────────────────────┬───────────────────────────────┐
     │ ESP                                                          │ disk-main-root                │
@@ -268,7 +268,7 @@ fn names_that_the_system_looks_for() {
     └──────────────────────────────────────────────────────────────┴───────────────────────────────┘
       #  name            type    start     size  format  label  id
       1  ESP             esp     1 MiB  512 MiB  vfat           12CE-A600
-      2  disk-main-root  root  513 MiB  261 MiB  ext4           fe4b90b0-0dab-8e11-836d-f57d2301bbe1
+      2  disk-main-root  root  513 MiB  261 MiB  ext4           14dc1186-61a5-8d38-af80-6121f0eac131
     "#);
 }
 
@@ -290,4 +290,26 @@ fn a_signal_ends_a_stream() {
     assert_eq!(output.status.code(), Some(130));
     assert_eq!(String::from_utf8_lossy(&output.stderr), "error: interrupted\n");
     assert_eq!(left_behind(&fake), Vec::<String>::new());
+}
+
+/// A signal in the middle of a file: neither the file nor its unfinished form is left.
+#[test]
+fn a_signal_ends_a_file() {
+    let fake = Fake::new();
+    fs::create_dir(fake.dir().join("files")).unwrap();
+    let large = vec![1; 512 << 20];
+    fs::write(fake.dir().join("files/large"), large).unwrap();
+    let rest = ["-o", "web.raw", "-q", "--overlay", "files"];
+    let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin!("calve"));
+    command.current_dir(fake.dir()).args(with_system(&["build", "disk"], &rest));
+    let child = command.stderr(std::process::Stdio::piped()).spawn().unwrap();
+    while left_behind(&fake).is_empty() {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "error: interrupted\n");
+    assert_eq!(output.status.code(), Some(130));
+    assert!(left_behind(&fake).is_empty() && !fake.dir().join("web.raw").exists());
 }

@@ -50,15 +50,15 @@ fn a_system() {
        4 KiB   0 %  /nix/store/1a1b2c3d4f5g6h7i8j9k0l1m2n3p4q5r-etc
        512 B   0 %  /nix/store/5a1b2c3d4f5g6h7i8j9k0l1m2n3p4q5r-install-systemd-boot.sh
 
-    by profile minimal: disk of 775 MiB, GPT, 512-byte sectors, id 15c9e90f-7d17-88a3-aa66-0fe45364a1e4
+    by profile minimal: disk of 775 MiB, GPT, 512-byte sectors, id c1f1bb94-54fd-8008-a01b-f61ac420fde0
 
     ┌──────────────────────────────────────────────────────────────┬───────────────────────────────┐
     │ ESP                                                          │ nixos                         │
     │ vfat 512 MiB                                                 │ ext4 261 MiB                  │
     └──────────────────────────────────────────────────────────────┴───────────────────────────────┘
       #  name   type    start     size  format  label  id
-      1  ESP    esp     1 MiB  512 MiB  vfat    ESP    5B2B-BE64
-      2  nixos  root  513 MiB  261 MiB  ext4    nixos  109328d2-2719-875e-8726-64f1992a9ad3
+      1  ESP    esp     1 MiB  512 MiB  vfat    ESP    AE48-C4AF
+      2  nixos  root  513 MiB  261 MiB  ext4    nixos  d6432a41-939d-8ccf-8b69-a2e40d8589af
     --- stderr
     system    0a1b2c3d4f5g6h7i8j9k0l1m2n3p4q5r-nixos-system-fake-26.05
     closure   7 store paths, 136 MiB, from the registration fake.registration

@@ -31,8 +31,13 @@ pub(super) fn write(
     digest: bool,
     terminal: Terminal,
 ) -> Result<Written, Failure> {
+    let cancel = Cancel::new();
+    // Caught before there is anything to clean up.
+    let interrupt = Interrupt::catch_with(cancel.flag())?;
     let output = Output::create(path, existing)?;
-    let written = land(image, Region::Random(&FreshFile::new(output.file())), digest, terminal)?;
+    let region = FreshFile::new(output.file());
+    let written = land(image, Region::Random(&region), Habits { digest, cancel }, terminal)
+        .map_err(|error| interrupt.or(error))?;
     output.commit()?;
     Ok(written)
 }
@@ -45,26 +50,34 @@ pub(super) fn stream(image: &Plan, digest: bool, terminal: Terminal) -> Result<W
     }
     // The standard stream would look for line ends in it.
     let stdout = io::stdout().as_fd().try_clone_to_owned().map_err(Failure::output)?;
-    land(image, Region::Forward(&mut File::from(stdout)), digest, terminal)
+    let cancel = Cancel::new();
+    let interrupt = Interrupt::catch_with(cancel.flag())?;
+    let mut stdout = File::from(stdout);
+    land(image, Region::Forward(&mut stdout), Habits { digest, cancel }, terminal)
+        .map_err(|error| interrupt.or(error))
+}
+
+/// How an image is written.
+struct Habits {
+    digest: bool,
+    cancel: Cancel,
 }
 
 fn land(
     image: &Plan,
     region: Region<'_>,
-    digest: bool,
+    habits: Habits,
     terminal: Terminal,
-) -> Result<Written, Failure> {
-    let cancel = Cancel::new();
-    let interrupt = Interrupt::catch_with(cancel.flag())?;
+) -> Result<Written, region::Error> {
     let meter = Meter::new(terminal);
     let options = region::Options {
         workers: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
         progress: &meter,
-        cancel,
-        digest,
+        cancel: habits.cancel,
+        digest: habits.digest,
         ..region::Options::default()
     };
     let written = region::write(image, region, &Keys::none(), &options);
     meter.end();
-    written.map_err(|error| interrupt.or(error))
+    written
 }
