@@ -5,16 +5,13 @@
 
 use calve_image_core::boot::preflight::Target;
 use calve_image_core::epoch::Epoch;
-use calve_image_core::formats::disk::DiskSpec;
-use calve_image_core::formats::disk::Input;
+use calve_image_core::formats::disk::{DiskSpec, Input};
 use calve_image_core::ids::Ids;
-use calve_image_core::inputs::overlay::Overlay;
-use calve_image_core::inputs::overlay::Rule;
+use calve_image_core::inputs::overlay::{Overlay, Rule};
 use calve_image_core::inputs::system::System;
 
 use crate::failure::Failure;
-use crate::profile::DiskSize;
-use crate::profile::Named;
+use crate::profile::{DiskSize, Named};
 use crate::system::Found;
 
 /// The variable that reproducible builds take their time from (reproducible-builds.org).

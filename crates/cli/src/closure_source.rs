@@ -9,18 +9,13 @@
 //! be its own. When nothing is left, the error tells of every source that was tried.
 
 use std::fs;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use calve_image_core::inputs::closure::Closure;
-use calve_image_core::inputs::closure::PathInfo;
-use calve_image_core::inputs::path_info;
-use calve_image_core::inputs::registration;
-use calve_image_core::inputs::store_db;
+use calve_image_core::inputs::closure::{Closure, PathInfo};
 use calve_image_core::inputs::store_path::StorePath;
+use calve_image_core::inputs::{path_info, registration, store_db};
 
-use crate::failure::Failure;
-use crate::failure::Kind;
+use crate::failure::{Failure, Kind};
 use crate::nix;
 
 /// Where a store keeps its database, below its root.

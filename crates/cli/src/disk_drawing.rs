@@ -1,15 +1,11 @@
 //! A disk as a drawing to scale with a table below: one that is planned, or one that exists.
 
-use calve_image_core::disk::Architecture;
-use calve_image_core::disk::PartitionKind;
+use calve_image_core::disk::{Architecture, PartitionKind};
 use calve_image_core::inspect;
-use calve_image_core::report::DiskReport;
-use calve_image_core::report::PartitionReport;
+use calve_image_core::report::{DiskReport, PartitionReport};
 use calve_image_core::units::Bytes;
 
-use crate::drawing;
-use crate::drawing::Column;
-use crate::drawing::Part;
+use crate::drawing::{self, Column, Part};
 
 /// A disk to be drawn.
 #[derive(Debug)]

@@ -1,7 +1,6 @@
 //! What pre-flight found, as people read it.
 
-use calve_image_core::boot::preflight::Finding;
-use calve_image_core::boot::preflight::Severity;
+use calve_image_core::boot::preflight::{Finding, Severity};
 
 use crate::terminal::Terminal;
 

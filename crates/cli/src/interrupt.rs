@@ -5,19 +5,14 @@
 //! (to die) is the right thing to do.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use rustix::process::Pid;
-use rustix::process::Signal;
-use signal_hook::consts::SIGHUP;
-use signal_hook::consts::SIGINT;
-use signal_hook::consts::SIGTERM;
+use rustix::process::{Pid, Signal};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-use crate::failure::Failure;
-use crate::failure::Kind;
+use crate::failure::{Failure, Kind};
 
 /// How often a waiting thread looks at the flag.
 const POLL: Duration = Duration::from_millis(100);

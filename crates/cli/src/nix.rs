@@ -6,9 +6,7 @@
 
 use std::io;
 use std::path::Path;
-use std::process::Command;
-use std::process::ExitStatus;
-use std::process::Stdio;
+use std::process::{Command, ExitStatus, Stdio};
 
 use calve_image_core::inputs::store_path::StorePath;
 

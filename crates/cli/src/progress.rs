@@ -4,19 +4,14 @@
 //! worth a redraw. A build that is over in a few seconds prints no line at all, so that logs stay
 //! short and the same from run to run.
 
-use std::sync::Mutex;
-use std::sync::PoisonError;
-use std::time::Duration;
-use std::time::Instant;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use calve_image_core::region::Current;
-use calve_image_core::region::Progress;
+use calve_image_core::region::{Current, Progress};
 use calve_image_core::units::Bytes;
-use indicatif::ProgressBar;
-use indicatif::ProgressStyle;
+use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::terminal;
-use crate::terminal::Terminal;
+use crate::terminal::{self, Terminal};
 
 /// How often a bar's words change: more often than this nobody can read them.
 const REDRAW: Duration = Duration::from_millis(100);

@@ -1,21 +1,14 @@
 //! The system that a command is about: from the arguments to a toplevel and its closure.
 
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use calve_image_core::inputs::closure::Closure;
-use calve_image_core::inputs::closure::PathInfo;
-use calve_image_core::inputs::store;
-use calve_image_core::inputs::store::HostStore;
+use calve_image_core::inputs::closure::{Closure, PathInfo};
+use calve_image_core::inputs::store::{self, HostStore};
 use calve_image_core::inputs::store_path::StorePath;
 
-use crate::closure_source;
-use crate::closure_source::Origin;
-use crate::closure_source::Wanted;
-use crate::failure::Failure;
-use crate::failure::Kind;
-use crate::nix;
-use crate::nix::Flake;
+use crate::closure_source::{self, Origin, Wanted};
+use crate::failure::{Failure, Kind};
+use crate::nix::{self, Flake};
 use crate::terminal::Terminal;
 
 /// What is taken when no system is named: where `nix build` leaves its link.

@@ -4,9 +4,7 @@
 //! Lines are the same whether or not a terminal reads them; only colours and moving bars need one.
 //! A reader that went away, as `head` does, is no error to shout about.
 
-use std::io;
-use std::io::IsTerminal;
-use std::io::Write;
+use std::io::{self, IsTerminal, Write};
 
 use serde::Serialize;
 

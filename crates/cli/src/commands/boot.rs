@@ -1,27 +1,15 @@
 //! `calve boot`: an image started in QEMU, and whether it came up.
 
-use std::fs;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::IsTerminal;
-use std::path::Path;
-use std::path::PathBuf;
-use std::time::Duration;
-use std::time::Instant;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
-use calve_image_core::disk;
-use calve_image_core::disk::PartitionKind;
-use calve_image_core::inspect;
-use calve_image_core::units;
-use calve_machine::Architecture;
-use calve_machine::Boot;
-use calve_machine::Disk;
-use calve_machine::Firmware;
-use calve_machine::Machine;
-use calve_machine::Network;
-use calve_machine::Search;
-use calve_machine::SectorSize;
-use calve_machine::Write;
-use calve_machine::machine;
+use calve_image_core::disk::{self, PartitionKind};
+use calve_image_core::{inspect, units};
+use calve_machine::{
+    Architecture, Boot, Disk, Firmware, Machine, Network, Search, SectorSize, Write, machine,
+};
 
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;

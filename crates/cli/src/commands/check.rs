@@ -6,11 +6,9 @@ use serde::Serialize;
 
 use crate::blueprint::Blueprint;
 use crate::failure::Failure;
-use crate::findings;
-use crate::profile;
-use crate::system;
-use crate::system::SystemArgs;
+use crate::system::{self, SystemArgs};
 use crate::terminal::Terminal;
+use crate::{findings, profile};
 
 /// Tell whether a system would boot from a profile's disk
 ///

@@ -8,11 +8,9 @@ mod show;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use clap::Subcommand;
+use clap::{Parser, Subcommand};
 
-use crate::failure::EXIT_CODES;
-use crate::failure::Failure;
+use crate::failure::{EXIT_CODES, Failure};
 use crate::terminal::Terminal;
 
 /// Turn a built NixOS system into something that boots

@@ -1,12 +1,10 @@
 //! The libraries' errors with the kind and the hints that each deserves.
 
-use calve_image_core::boot::preflight::Finding;
-use calve_image_core::boot::preflight::Severity;
+use calve_image_core::boot::preflight::{Finding, Severity};
 use calve_image_core::disk::LayoutError;
 use calve_image_core::formats::disk;
 use calve_image_core::inputs::system;
-use calve_image_core::output;
-use calve_image_core::region;
+use calve_image_core::{output, region};
 
 use super::Failure;
 use super::Kind;

@@ -8,16 +8,12 @@ mod hints;
 
 use std::error::Error;
 use std::fmt;
-use std::io;
-use std::io::Write;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
-use miette::Diagnostic;
-use miette::GraphicalReportHandler;
-use miette::GraphicalTheme;
-use miette::LabeledSpan;
-use miette::NamedSource;
-use miette::SourceCode;
+use miette::{
+    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode,
+};
 
 use crate::terminal;
 

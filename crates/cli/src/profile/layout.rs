@@ -4,11 +4,7 @@
 //! system's fstab, the menu for the system's own configuration.
 
 use calve_image_core::boot::systemd_boot;
-use calve_image_core::disk;
-use calve_image_core::disk::Ext4Fill;
-use calve_image_core::disk::Fill;
-use calve_image_core::disk::Layout;
-use calve_image_core::disk::VfatFill;
+use calve_image_core::disk::{self, Ext4Fill, Fill, Layout, VfatFill};
 use calve_image_core::units;
 
 use super::ConsoleMode;
@@ -89,8 +85,7 @@ impl ConsoleMode {
 
 #[cfg(test)]
 mod tests {
-    use calve_image_core::units::Bytes;
-    use calve_image_core::units::GIB;
+    use calve_image_core::units::{Bytes, GIB};
 
     use super::super::read;
     use super::*;
@@ -98,7 +93,7 @@ mod tests {
     /// Every profile in the program is read, and says what its name promises.
     #[test]
     fn profiles_become_layouts() {
-        for name in super::super::NAMES {
+        for name in super::super::read::NAMES {
             let Ok(named) = read(name) else { unreachable!("{name} is a profile") };
             let layout = named.profile.layout(named.profile.disk.size);
             let mounts: Vec<String> =

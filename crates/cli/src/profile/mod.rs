@@ -12,20 +12,11 @@ mod size;
 mod word;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-pub(crate) use read::DEFAULT;
-#[cfg(test)]
-pub(crate) use read::NAMES;
-pub(crate) use read::Named;
-pub(crate) use read::is_embedded;
-pub(crate) use read::nearest_name;
-pub(crate) use read::read;
-pub(crate) use size::DiskSize;
-pub(crate) use size::PartitionSize;
-pub(crate) use word::Kind;
-pub(crate) use word::Mount;
+pub(crate) use read::{DEFAULT, Named, is_embedded, nearest_name, read};
+pub(crate) use size::{DiskSize, PartitionSize};
+pub(crate) use word::{Kind, Mount};
 
 /// What kind of image to make of a NixOS system.
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]

@@ -10,9 +10,7 @@ use std::path::Path;
 use miette::NamedSource;
 
 use super::Profile;
-use crate::failure::Excerpt;
-use crate::failure::Failure;
-use crate::failure::Kind;
+use crate::failure::{Excerpt, Failure, Kind};
 
 /// The profile that is taken when none is named.
 pub(crate) const DEFAULT: &str = "minimal";

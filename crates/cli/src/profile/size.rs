@@ -6,14 +6,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use calve_image_core::units::Bytes;
-use calve_image_core::units::GIB;
-use calve_image_core::units::KIB;
-use calve_image_core::units::MIB;
-use calve_image_core::units::ParseBytesError;
+use calve_image_core::units::{Bytes, GIB, KIB, MIB, ParseBytesError};
 use schemars::JsonSchema;
-use serde::Deserialize;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The size of a disk.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]

@@ -5,8 +5,7 @@ use std::fmt;
 use calve_image_core::disk::PartitionKind;
 use calve_image_core::tree::TreePath;
 use schemars::JsonSchema;
-use serde::Deserialize;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What a partition is for: a word of the Discoverable Partitions Specification (`esp`, `xbootldr`,
 /// `root`, `usr`, `home`, `srv`, `var`, `tmp`, `swap`, `linux`) or a type GUID.

@@ -3,11 +3,8 @@
 use std::fs;
 use std::io::Read;
 
-use crate::fake::Fake;
-use crate::fake::with_system;
-use crate::run::calve;
-use crate::run::command;
-use crate::run::output;
+use crate::fake::{Fake, with_system};
+use crate::run::{calve, command, output};
 
 #[test]
 fn a_format_that_contradicts_the_name() {

@@ -1,10 +1,7 @@
 //! `calve check`.
 
-use crate::fake::FSTAB;
-use crate::fake::Fake;
-use crate::fake::with_system;
-use crate::run::calve;
-use crate::run::output;
+use crate::fake::{FSTAB, Fake, with_system};
+use crate::run::{calve, output};
 
 #[test]
 fn no_system() {

@@ -5,10 +5,8 @@
 //! `switch-to-configuration` runs, and a registration. Tests change a file and see what is said.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::os::unix::fs::symlink;
-use std::path::Path;
-use std::path::PathBuf;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
 
 pub(crate) const TOPLEVEL: &str = "0a1b2c3d4f5g6h7i8j9k0l1m2n3p4q5r-nixos-system-fake-26.05";
 const ETC: &str = "1a1b2c3d4f5g6h7i8j9k0l1m2n3p4q5r-etc";

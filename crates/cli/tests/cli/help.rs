@@ -1,7 +1,6 @@
 //! What `--help` says, and how wide.
 
-use crate::run::calve;
-use crate::run::output;
+use crate::run::{calve, output};
 
 const COMMANDS: [&[&str]; 6] =
     [&[], &["build", "disk"], &["check"], &["show"], &["boot"], &["schema"]];

@@ -3,10 +3,8 @@
 use std::fs;
 use std::process::Command;
 
-use crate::fake::Fake;
-use crate::fake::with_system;
-use crate::run::calve;
-use crate::run::output;
+use crate::fake::{Fake, with_system};
+use crate::run::{calve, output};
 
 #[test]
 fn a_profile() {

@@ -3,14 +3,10 @@
 //! Nix is a script here that tells what it was asked and answers with a text that the test wrote.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 
-use crate::fake::Fake;
-use crate::fake::TOPLEVEL;
-use crate::run::calve;
-use crate::run::command;
-use crate::run::shown;
+use crate::fake::{Fake, TOPLEVEL};
+use crate::run::{calve, command, shown};
 
 /// Runs `calve` with a `nix` that logs its arguments and runs the lines.
 fn with_nix(fake: &Fake, script: &str, arguments: &[&str]) -> String {

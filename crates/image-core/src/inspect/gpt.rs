@@ -11,8 +11,7 @@ use super::Disk;
 use super::Error;
 use super::Partition;
 use super::field;
-use crate::units::Bytes;
-use crate::units::SectorSize;
+use crate::units::{Bytes, SectorSize};
 
 const SIGNATURE: &[u8; 8] = b"EFI PART";
 /// Offset and length of the header's own sum, which counts as zero when it is computed.

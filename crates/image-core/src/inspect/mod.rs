@@ -22,8 +22,7 @@ use uuid::Uuid;
 
 pub use volume::Volume;
 
-use crate::units::Bytes;
-use crate::units::SectorSize;
+use crate::units::{Bytes, SectorSize};
 
 /// Why an image cannot be understood.
 #[derive(Debug, thiserror::Error)]

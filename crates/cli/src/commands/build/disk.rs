@@ -1,15 +1,12 @@
 //! `calve build disk`: a disk image with a partition table, an ESP and the system's root.
 
 use std::ffi::OsStr;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use calve_image_core::boot::preflight::Target;
-use calve_image_core::formats::Container;
-use calve_image_core::formats::disk;
-use calve_image_core::inputs::overlay::Overlay;
-use calve_image_core::inputs::overlay::Rule;
+use calve_image_core::formats::{Container, disk};
+use calve_image_core::inputs::overlay::{Overlay, Rule};
 use calve_image_core::inputs::store_path::StorePath;
 use calve_image_core::output::Existing;
 use calve_image_core::plan::Plan;
@@ -18,14 +15,11 @@ use calve_image_core::units::Bytes;
 
 use super::image_file;
 use crate::blueprint::Blueprint;
-use crate::disk_drawing;
 use crate::failure::Failure;
-use crate::findings;
-use crate::profile;
-use crate::profile::DiskSize;
-use crate::system;
-use crate::system::SystemArgs;
+use crate::profile::{self, DiskSize};
+use crate::system::{self, SystemArgs};
 use crate::terminal::Terminal;
+use crate::{disk_drawing, findings};
 
 /// Make a disk image that boots
 ///

@@ -1,22 +1,15 @@
 //! A planned image on its way out: to a file that appears when it is complete, or down a pipe.
 
 use std::fs::File;
-use std::io;
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal};
 use std::num::NonZeroUsize;
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::thread;
 
-use calve_image_core::output::Existing;
-use calve_image_core::output::Output;
+use calve_image_core::output::{Existing, Output};
 use calve_image_core::plan::Plan;
-use calve_image_core::region;
-use calve_image_core::region::Cancel;
-use calve_image_core::region::FreshFile;
-use calve_image_core::region::Keys;
-use calve_image_core::region::Region;
-use calve_image_core::region::Written;
+use calve_image_core::region::{self, Cancel, FreshFile, Keys, Region, Written};
 
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;

@@ -3,15 +3,11 @@
 use std::fs::File;
 use std::path::Path;
 
-use calve_image_core::inspect;
-use calve_image_core::inspect::Format;
-use calve_image_core::inspect::Image;
+use calve_image_core::inspect::{self, Format, Image};
 use serde::Serialize;
 
-use crate::disk_drawing;
-use crate::disk_drawing::Disk;
-use crate::failure::Failure;
-use crate::failure::Kind;
+use crate::disk_drawing::{self, Disk};
+use crate::failure::{Failure, Kind};
 use crate::terminal::Terminal;
 
 /// Shows an image.

@@ -5,8 +5,7 @@ mod profile;
 mod system;
 
 use std::fs;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::failure::Failure;
 use crate::system::SourceArgs;

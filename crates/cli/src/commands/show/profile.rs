@@ -2,16 +2,9 @@
 
 use std::fmt::Write;
 
-use crate::drawing;
-use crate::drawing::Column;
-use crate::drawing::Part;
+use crate::drawing::{self, Column, Part};
 use crate::failure::Failure;
-use crate::profile;
-use crate::profile::Content;
-use crate::profile::FileSystem;
-use crate::profile::Named;
-use crate::profile::Partition;
-use crate::profile::PartitionSize;
+use crate::profile::{self, Content, FileSystem, Named, Partition, PartitionSize};
 use crate::terminal::Terminal;
 
 /// How wide a partition is drawn whose size only a system decides, in bytes.

@@ -3,8 +3,7 @@
 use std::path::Path;
 
 use calve_image_core::boot::preflight::Finding;
-use calve_image_core::formats::disk;
-use calve_image_core::formats::disk::Input;
+use calve_image_core::formats::disk::{self, Input};
 use calve_image_core::inputs::closure::PathInfo;
 use calve_image_core::inputs::fstab::Mount;
 use calve_image_core::inputs::system::Configuration;
@@ -15,13 +14,10 @@ use serde::Serialize;
 use super::Args;
 use crate::blueprint::Blueprint;
 use crate::disk_drawing::Disk;
-use crate::drawing;
-use crate::drawing::Column;
+use crate::drawing::{self, Column};
 use crate::failure::Failure;
-use crate::findings;
-use crate::profile;
-use crate::system;
 use crate::terminal::Terminal;
+use crate::{findings, profile, system};
 
 /// How many store paths are listed.
 const BIGGEST: usize = 10;
