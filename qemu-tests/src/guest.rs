@@ -115,6 +115,12 @@ impl Guest {
         Ok(Output { status, text: text.strip_suffix('\n').unwrap_or(text).to_owned() })
     }
 
+    /// Requires of systemd that everything is up and nothing failed.
+    pub fn all_units_up(&mut self) -> Result<(), Error> {
+        let failed = "systemctl --failed --no-legend --plain";
+        self.run(&format!("systemctl is-system-running || {{ {failed}; false; }}")).map(drop)
+    }
+
     /// Restarts the guest from inside, and waits until it is up again.
     pub fn reboot(&mut self) -> Result<(), Error> {
         self.running.send_line("sync; reboot")?;

@@ -19,10 +19,12 @@
 //! `target/evidence/<scenario>/<number of the boot>`. `CALVE_TEST_PATIENCE=3` makes every deadline three times longer.
 
 mod guest;
+mod images;
 mod scenario;
 
 pub use guest::{Guest, Output};
-pub use scenario::{Sample, Scenario};
+pub use images::{Images, Sample, is_root};
+pub use scenario::Scenario;
 
 use std::fmt;
 use std::io;
@@ -51,6 +53,28 @@ pub enum Error {
         arguments: Vec<String>,
         /// What it said.
         stderr: String,
+    },
+    /// Somebody else's program failed.
+    #[error("{} {} failed: {said}", program.display(), arguments.join(" "))]
+    Tool {
+        /// The program.
+        program: PathBuf,
+        /// Its arguments.
+        arguments: Vec<String>,
+        /// What it said.
+        said: String,
+    },
+    /// The disk has no partition of the root's name.
+    #[error("no partition \"nixos\" in {table}")]
+    NoRoot {
+        /// What `sfdisk` says of the disk.
+        table: String,
+    },
+    /// A file system is not as a system should leave it.
+    #[error("e2fsck -fn complains: {said}")]
+    Unclean {
+        /// What it said.
+        said: String,
     },
     /// A file of the scenario cannot be made.
     #[error("no temporary directory")]
@@ -82,8 +106,8 @@ pub enum Error {
         /// The most that fits.
         most: usize,
     },
-    /// The guest's shell answered with something that is no number.
-    #[error("no number in the guest's answer to {command:?}: {answer:?}")]
+    /// A program or the guest's shell answered with something that is no number.
+    #[error("no number in the answer to {command:?}: {answer:?}")]
     Garbled {
         /// The command.
         command: String,
@@ -102,6 +126,9 @@ impl fmt::Debug for Error {
             Self::Missing(_)
             | Self::Run { .. }
             | Self::Calve { .. }
+            | Self::Tool { .. }
+            | Self::NoRoot { .. }
+            | Self::Unclean { .. }
             | Self::Scratch(_)
             | Self::Disk(_)
             | Self::Start(_)
