@@ -1,8 +1,9 @@
 //! The system that a command is about: from the arguments to a toplevel and its closure.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use calve_image_core::inputs::closure::{Closure, PathInfo};
+use calve_image_core::inputs::closure::Closure;
 use calve_image_core::inputs::store::{self, HostStore};
 use calve_image_core::inputs::store_path::StorePath;
 
@@ -149,17 +150,18 @@ fn registration_in(path: &Path, store: &HostStore) -> Option<PathBuf> {
 /// The system that a `closureInfo` is about: the only path that no other one needs.
 fn toplevel_of(registration: &Path) -> Result<StorePath, Failure> {
     let infos = closure_source::read_registration(registration)?;
-    let needed = |path: &StorePath| {
-        let others = infos.iter().filter(|info| info.path != *path);
-        others.flat_map(|info| &info.references).any(|reference| reference == path)
-    };
-    let mut roots: Vec<&PathInfo> = infos.iter().filter(|info| !needed(&info.path)).collect();
-    match (roots.pop(), roots.is_empty()) {
-        (Some(root), true) => Ok(root.path.clone()),
-        (_, _) => Err(Failure::usage(format!(
+    let others = infos
+        .iter()
+        .flat_map(|info| info.references.iter().filter(|reference| **reference != info.path));
+    let needed: BTreeSet<&StorePath> = others.collect();
+    let roots: Vec<&StorePath> =
+        infos.iter().map(|info| &info.path).filter(|path| !needed.contains(path)).collect();
+    match roots.as_slice() {
+        [root] => Ok((*root).clone()),
+        roots => Err(Failure::usage(format!(
             "{} is about {} systems, expected one",
             registration.display(),
-            roots.len() + 1
+            roots.len()
         ))
         .hint("name the system, and this file with --registration")),
     }

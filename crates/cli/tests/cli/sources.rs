@@ -147,3 +147,19 @@ fn links_of_a_profile_are_followed() {
     let said = calve(fake.dir(), &arguments);
     assert!(said.contains(&format!("system /nix/store/{TOPLEVEL}")), "{said}");
 }
+
+#[test]
+fn a_closure_info_of_two_systems() {
+    let fake = Fake::new();
+    let info = fake.dir().join("info");
+    fs::create_dir(&info).unwrap();
+    let one = fs::read_to_string(fake.dir().join("fake.registration")).unwrap();
+    let other = one.lines().take(4).collect::<Vec<_>>().join("\n").replace("fake", "other");
+    fs::write(info.join("registration"), format!("{one}{other}\n0\n")).unwrap();
+    insta::assert_snapshot!(calve(fake.dir(), &["show", "./info", "--store", "store"]), @r#"
+    exit code: 2
+    --- stderr
+    error: ./info/registration is about 2 systems, expected one
+      help: name the system, and this file with --registration
+    "#);
+}
