@@ -13,7 +13,9 @@ fn the_exit_code_tells_whether_the_system_came_up() -> Result<(), Error> {
     let seconds = scenario.patience().as_secs().to_string();
     let boot = |text: &str, seconds: &str| {
         let image = image.display().to_string();
-        scenario.calve(&["boot", &image, "--expect", text, "--timeout", seconds].map(str::to_owned))
+        scenario
+            .images()
+            .calve(&["boot", &image, "--expect", text, "--timeout", seconds].map(str::to_owned))
     };
     boot("SAMPLE-SYSTEM-UP", &seconds)?;
     let never = boot("what no system says", "2");
