@@ -10,7 +10,7 @@
 //!
 //! Bytes made here show the first 16 hex digits of their SHA-256, host files their path below the
 //! directory they were found in, secrets their name: the text is the same on every machine and
-//! tells nothing that must stay secret. It is what `--dry-run` prints and what tests pin.
+//! tells nothing that must stay secret. It is what `--dry-run --pieces` prints and what tests pin.
 
 use std::fmt::{self, Display, Write};
 
