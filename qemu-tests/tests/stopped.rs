@@ -48,7 +48,7 @@ fn a_full_disk_is_named_and_left_as_it_was() -> Result<(), Error> {
     let output = images.run(&mut command)?;
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(String::from_utf8_lossy(&output.stdout), "1\n", "{said}");
-    assert!(said.contains("No space left on device"), "{said}");
+    assert!(said.contains("No space left on device") && said.contains("small/disk.raw"), "{said}");
     Ok(())
 }
 

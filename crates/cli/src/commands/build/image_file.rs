@@ -30,9 +30,22 @@ pub(super) fn write(
     let output = Output::create(path, existing)?;
     let region = FreshFile::new(output.file());
     let written = land(image, Region::Random(&region), Habits { digest, cancel }, terminal)
-        .map_err(|error| interrupt.or(error))?;
+        .map_err(|error| explained(error, path, &interrupt))?;
     output.commit()?;
     Ok(written)
+}
+
+/// Says where there was no room, if that is what went wrong.
+fn explained(error: region::Error, path: &Path, interrupt: &Interrupt) -> Failure {
+    let full = io::ErrorKind::StorageFull;
+    let is_full = matches!(&error, region::Error::Write { source, .. } if source.kind() == full);
+    let failure = interrupt.or(error);
+    if is_full && !interrupt.came() {
+        let path = path.display();
+        failure.hint(format!("the file system that {path} goes to is full; nothing was left there"))
+    } else {
+        failure
+    }
 }
 
 /// Writes an image to stdout.
