@@ -29,9 +29,10 @@ pub(crate) enum Error {
 }
 
 /// A program or file, and the Debian package that brings it.
-struct Need {
-    file: &'static str,
-    package: &'static str,
+#[derive(Debug)]
+pub(crate) struct Need {
+    pub(crate) file: &'static str,
+    pub(crate) package: &'static str,
 }
 
 /// Everything the chores use. A need with a slash is a file, else a program.
@@ -63,7 +64,13 @@ const NEEDS: &[Need] = &[
 
 /// `cargo xtask setup`.
 pub(crate) fn run() -> Result<(), Error> {
-    let missing = missing();
+    with(&[])
+}
+
+/// Sets up what all chores use, and what one of them needs besides.
+pub(crate) fn with(more: &[Need]) -> Result<(), Error> {
+    let absent = || NEEDS.iter().chain(more).filter(|need| !present(need.file)).collect::<Vec<_>>();
+    let missing = absent();
     if missing.is_empty() {
         return Ok(());
     }
@@ -78,14 +85,10 @@ pub(crate) fn run() -> Result<(), Error> {
     }
     say(&format!("setup: installing {}", packages.join(" ")));
     apt::install(&plan)?;
-    match self::missing().as_slice() {
+    match absent().as_slice() {
         [] => Ok(()),
         still => Err(Error::StillMissing(list(still.iter().map(|need| need.file)))),
     }
-}
-
-fn missing() -> Vec<&'static Need> {
-    NEEDS.iter().filter(|need| !present(need.file)).collect()
 }
 
 fn present(file: &str) -> bool {

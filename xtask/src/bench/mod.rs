@@ -19,6 +19,7 @@ mod table;
 use std::path::PathBuf;
 
 use crate::program::{self, say};
+use crate::setup::Need;
 use crate::{fixture, repo, setup};
 
 /// What to measure, and how often.
@@ -59,9 +60,16 @@ pub(crate) enum Error {
     Contender { contender: String, round: usize, said: String },
 }
 
+/// What only benchmarks use.
+const NEEDS: [Need; 3] = [
+    Need { file: "/usr/bin/time", package: "time" },
+    Need { file: "genext2fs", package: "genext2fs" },
+    Need { file: "openssl", package: "openssl" },
+];
+
 /// `cargo xtask bench`.
 pub(crate) fn run(args: &Args) -> Result<(), Error> {
-    setup::run()?;
+    setup::with(&NEEDS)?;
     let report = match args.subject {
         Subject::Disk => disk::run(args)?,
     };
