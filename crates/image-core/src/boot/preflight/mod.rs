@@ -168,4 +168,6 @@ impl Findings {
 }
 
 #[cfg(test)]
+mod real_tests;
+#[cfg(test)]
 mod tests;

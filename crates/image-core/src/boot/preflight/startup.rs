@@ -26,10 +26,13 @@ pub(super) fn check(store: &HostStore, subject: &Subject<'_>, findings: &mut Fin
         return;
     };
     platform(subject, findings);
-    boot_loader(subject, spec, findings);
+    let has_boot_loader = boot_loader(subject, spec, findings);
     extras(spec, findings);
     files(store, subject, spec, findings);
-    esp(subject, findings);
+    // Another boot loader has other wishes.
+    if has_boot_loader {
+        esp(subject, findings);
+    }
 }
 
 fn platform(subject: &Subject<'_>, findings: &mut Findings) {
@@ -44,15 +47,16 @@ fn platform(subject: &Subject<'_>, findings: &mut Findings) {
     }
 }
 
-fn boot_loader(subject: &Subject<'_>, spec: &Bootspec, findings: &mut Findings) {
+/// Whether the boot loader is one that calve makes.
+fn boot_loader(subject: &Subject<'_>, spec: &Bootspec, findings: &mut Findings) -> bool {
     let (wants, mend) = match &subject.configuration.installer {
-        Some(installer) if installer.boot_loader == BootLoader::SystemdBoot => return,
+        Some(installer) if installer.boot_loader == BootLoader::SystemdBoot => return true,
         Some(installer) => (
             format!("{} (it runs {})", installer.boot_loader, installer.command),
             "set boot.loader.systemd-boot.enable = true and rebuild; others are not supported yet",
         ),
         // A system that is never switched has no installer, but its bootspec tells.
-        None if spec.systemd_boot => return,
+        None if spec.systemd_boot => return true,
         None => (
             "no boot loader: it has no bin/switch-to-configuration that installs one".to_owned(),
             "set boot.loader.systemd-boot.enable = true and rebuild",
@@ -64,6 +68,7 @@ fn boot_loader(subject: &Subject<'_>, spec: &Bootspec, findings: &mut Findings) 
         gives: "systemd-boot".to_owned(),
         mend: mend.to_owned(),
     });
+    false
 }
 
 /// What entries would need beyond the closure.

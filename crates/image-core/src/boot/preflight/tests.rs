@@ -9,7 +9,7 @@ use crate::boot::sample::{INITRD, KERNEL, Sample};
 use crate::units::{Bytes, MIB};
 
 /// What a plain disk makes: an ESP and a root, all names free.
-fn offer() -> Offer {
+pub(super) fn offer() -> Offer {
     let esp = Volume {
         name: "esp".to_owned(),
         mount_point: Some("/boot".to_owned()),
