@@ -38,6 +38,8 @@ pub(crate) struct Sample {
     /// Base names that the registration lacks.
     pub unregistered: Vec<&'static str>,
     pub bless: bool,
+    /// Further files of the store.
+    pub files: Vec<(String, String)>,
     root: tempfile::TempDir,
 }
 
@@ -80,6 +82,7 @@ impl Sample {
             boot_json,
             unregistered: Vec::new(),
             bless: true,
+            files: Vec::new(),
             root: tempfile::tempdir().unwrap(),
         }
     }
@@ -130,6 +133,9 @@ impl Sample {
         let install = format!("#!/bin/sh -e\n/nix/store/{BUILDER}/bin/systemd-boot \"$@\"\n");
         self.put(&format!("{INSTALLER}-{}", self.installer), install);
         self.put(&format!("{BUILDER}/bin/systemd-boot"), &self.builder);
+        for (path, text) in &self.files {
+            self.put(path, text);
+        }
         let store = HostStore::at(self.root.path());
         let top = StorePath::from_base_name(TOP).unwrap();
         let system = System::of(&store, &top).unwrap();

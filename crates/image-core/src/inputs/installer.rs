@@ -13,18 +13,15 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::builder::{self, Settings};
 use super::store::{self, HostStore};
 use super::store_path::{StoreFile, StorePath};
-use crate::units::{Bytes, MIB};
 
 /// The variable that holds the command.
 const VARIABLE: &str = "INSTALL_BOOTLOADER";
 
 /// The mark before and after the command in the Perl script.
 const PERL_MARK: &str = "EOFBOOTLOADER";
-
-/// Scripts are read up to this size; the largest known is 90 KiB.
-const SCRIPT_MAX: Bytes = MIB;
 
 /// A boot loader, as NixOS' modules offer them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -84,24 +81,6 @@ pub struct Installer {
     pub settings: Settings,
 }
 
-/// Constants in the text of systemd-boot's builder; `None` where an older builder has none.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Settings {
-    /// Where the ESP is mounted.
-    pub esp_mount_point: Option<String>,
-    /// Where kernels and entries go; differs from the ESP with XBOOTLDR.
-    pub boot_mount_point: Option<String>,
-    /// The menu's timeout in seconds; empty for none.
-    pub timeout: Option<String>,
-    /// Whether the command line may be edited.
-    pub editor: Option<bool>,
-    /// The console's resolution.
-    pub console_mode: Option<String>,
-    /// Tries of a new generation, where boot counting is on.
-    pub boot_counting_tries: Option<u32>,
-}
-
 impl Installer {
     /// Finds the installer of a toplevel; `None` where it cannot be switched to.
     pub fn find(store: &HostStore, toplevel: &StorePath) -> Result<Option<Self>, store::Error> {
@@ -115,21 +94,15 @@ impl Installer {
         let Ok(program) = program.parse::<StoreFile>() else {
             return Ok(Some(Self::other(command)));
         };
-        let text = text_of(store, &program)?.unwrap_or_default();
-        let boot_loader = classify(&program, &text);
-        let settings = match boot_loader {
-            BootLoader::SystemdBoot => settings(store, &text)?,
-            BootLoader::Grub
-            | BootLoader::Extlinux
-            | BootLoader::Lanzaboote
-            | BootLoader::Uki
-            | BootLoader::Limine
-            | BootLoader::Refind
-            | BootLoader::RaspberryPi
-            | BootLoader::InitScript
-            | BootLoader::None
-            | BootLoader::Other => Settings::default(),
-        };
+        let text = builder::text_of(store, &program)?.unwrap_or_default();
+        let mut boot_loader = classify(&program, &text);
+        let mut settings = Settings::default();
+        if boot_loader == BootLoader::SystemdBoot {
+            settings = builder::settings(store, &text)?;
+            if settings.makes_uki {
+                boot_loader = BootLoader::Uki;
+            }
+        }
         Ok(Some(Self { command, boot_loader, settings }))
     }
 
@@ -145,17 +118,7 @@ fn script(
     inner: &str,
 ) -> Result<Option<String>, store::Error> {
     let Ok(file) = toplevel.join(inner) else { return Ok(None) };
-    text_of(store, &file)
-}
-
-/// Reads a program's bytes as text; `None` where it is not there or too large to be a script.
-fn text_of(store: &HostStore, file: &StoreFile) -> Result<Option<String>, store::Error> {
-    match store.read(file, SCRIPT_MAX) {
-        Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
-        Err(store::Error::Size { .. }) => Ok(None),
-        Err(error) if error.is_not_found() => Ok(None),
-        Err(error) => Err(error),
-    }
+    builder::text_of(store, &file)
 }
 
 /// The command in the text of `switch-to-configuration`.
@@ -202,38 +165,6 @@ fn classify(program: &StoreFile, text: &str) -> BootLoader {
     }
 }
 
-/// Reads the constants of the builder that systemd-boot's installer calls.
-fn settings(store: &HostStore, installer: &str) -> Result<Settings, store::Error> {
-    let called = installer.split(['"', '\'', '\n', ' ', ';']).find_map(|word| {
-        let file = word.parse::<StoreFile>().ok()?;
-        file.path().name().contains("systemd-boot").then_some(file)
-    });
-    // Before 23.11 the installer was the builder itself.
-    let text = match called {
-        Some(builder) => text_of(store, &builder)?.unwrap_or_default(),
-        None => installer.to_owned(),
-    };
-    let counting = constant(&text, "BOOT_COUNTING").is_some_and(|value| value == "True");
-    let tries = constant(&text, "BOOT_COUNTING_TRIES").and_then(|tries| tries.parse().ok());
-    Ok(Settings {
-        esp_mount_point: constant(&text, "EFI_SYS_MOUNT_POINT"),
-        boot_mount_point: constant(&text, "BOOT_MOUNT_POINT"),
-        timeout: constant(&text, "TIMEOUT"),
-        editor: constant(&text, "EDITOR").map(|value| value == "1" || value == "True"),
-        console_mode: constant(&text, "CONSOLE_MODE"),
-        boot_counting_tries: tries.filter(|_| counting),
-    })
-}
-
-/// The first quoted text after `NAME =` at the start of a line.
-fn constant(text: &str, name: &str) -> Option<String> {
-    let assignment = format!("\n{name} = ");
-    let after = &text[text.find(&assignment)? + assignment.len()..];
-    let value = after.split('"').nth(1)?;
-    let plain = value.len() < 256 && !value.contains(['\n', '@']);
-    plain.then(|| value.to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -245,7 +176,6 @@ mod tests {
 
     const TOP: &str = "22qfp468zx6lkb1b8lll57c5fia9ccgs-nixos-system-x-24.11";
     const TOOL: &str = "p1ghxi6s5ar9ga8i0wcsadlng4vqc25a";
-    const BUILDER: &str = "dc5k4dn45d4spay66vy6alhcbycbmzds-systemd-boot";
 
     fn put(root: &Path, path: &str, text: &str) {
         let file = root.join("nix/store").join(path);
@@ -253,15 +183,11 @@ mod tests {
         fs::write(file, text).unwrap();
     }
 
-    /// The installer found for a `switch-to-configuration` and one more file.
+    /// The installer found for a `switch-to-configuration` and the program it runs.
     fn found(switch: &str, tool: &str, text: &str) -> Option<Installer> {
         let root = tempfile::tempdir().unwrap();
         put(root.path(), &format!("{TOP}/bin/switch-to-configuration"), switch);
         put(root.path(), &format!("{TOOL}-{tool}"), text);
-        let constants = "#!/bin/python3\nimport os\nEFI_SYS_MOUNT_POINT = Path(\"/efi\")\n\
-            BOOT_MOUNT_POINT = Path(\"/boot\")\nTIMEOUT = \"5\"\nEDITOR = \"\" == \"1\"\n\
-            CONSOLE_MODE = \"keep\"\nBOOT_COUNTING_TRIES = \"3\"\nBOOT_COUNTING = \"True\" == \"True\"\n";
-        put(root.path(), &format!("{BUILDER}/bin/systemd-boot"), constants);
         let toplevel = StorePath::from_base_name(TOP).unwrap();
         Installer::find(&HostStore::at(root.path()), &toplevel).unwrap()
     }
@@ -296,22 +222,5 @@ mod tests {
             }
         }
         assert_eq!(found("#!/bin/sh\nexit 1\n", "x", ""), None);
-    }
-
-    #[test]
-    fn settings_of_the_builder() {
-        let tool = "install-systemd-boot.sh";
-        let switch = format!("\nexport INSTALL_BOOTLOADER='/nix/store/{TOOL}-{tool}'\n");
-        let calls = format!("#!/bin/sh -e\n/nix/store/{BUILDER}/bin/systemd-boot \"$@\"\n");
-        let settings = found(&switch, tool, &calls).unwrap().settings;
-        let expected = Settings {
-            esp_mount_point: Some("/efi".to_owned()),
-            boot_mount_point: Some("/boot".to_owned()),
-            timeout: Some("5".to_owned()),
-            editor: Some(false),
-            console_mode: Some("keep".to_owned()),
-            boot_counting_tries: Some(3),
-        };
-        assert_eq!(settings, expected);
     }
 }

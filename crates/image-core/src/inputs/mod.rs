@@ -7,7 +7,7 @@
 //! - [`bootspec`]: kernel, initrd and command line, per specialisation
 //! - [`fstab`], [`crypttab`], [`device_spec`]: what a system mounts and how it names the devices
 //! - [`initrd`], [`stage1`]: what the first stage has at hand and what it will do
-//! - [`installer`]: which boot loader the closure would install
+//! - [`installer`]: which boot loader the closure would install; [`builder`]: how it is configured
 //! - [`system`]: a toplevel with all of the above
 //!
 //! And what an image is filled with:
@@ -19,6 +19,7 @@
 //! Readers start no processes, read no environment and no clock. They never run code of the closure.
 
 pub mod bootspec;
+pub mod builder;
 pub mod closure;
 pub mod crypttab;
 pub mod device_spec;

@@ -27,6 +27,7 @@ pub(super) fn check(store: &HostStore, subject: &Subject<'_>, findings: &mut Fin
     };
     platform(subject, findings);
     let has_boot_loader = boot_loader(subject, spec, findings);
+    additions(subject, findings);
     extras(spec, findings);
     files(store, subject, spec, findings);
     // Another boot loader has other wishes.
@@ -69,6 +70,25 @@ fn boot_loader(subject: &Subject<'_>, spec: &Bootspec, findings: &mut Findings) 
         mend: mend.to_owned(),
     });
     false
+}
+
+/// What the closure's own installer would do beyond what an image has.
+fn additions(subject: &Subject<'_>, findings: &mut Findings) {
+    let Some(installer) = &subject.configuration.installer else { return };
+    let settings = &installer.settings;
+    let more = [
+        (settings.copies_extra_files, "further files on the ESP (memtest86, drivers, entries)"),
+        (settings.runs_extra_commands, "boot.loader.systemd-boot.extraInstallCommands to be run"),
+    ];
+    for (_, wants) in more.into_iter().filter(|(is_wanted, _)| *is_wanted) {
+        findings.warn(Told {
+            about: "boot loader".to_owned(),
+            wants: wants.to_owned(),
+            gives: "systemd-boot with its entries and kernels".to_owned(),
+            mend: "run nixos-rebuild boot in the system once: its own installer adds the rest"
+                .to_owned(),
+        });
+    }
 }
 
 /// What entries would need beyond the closure.

@@ -196,6 +196,18 @@ fn boot_loaders_are_refused_by_name() {
 }
 
 #[test]
+fn what_only_the_closures_installer_adds() {
+    // The sample's files are below the store's directory like everything else.
+    let script = format!("/nix/store/{KERNEL}/copy");
+    let report = with(|s| {
+        s.builder.push_str(&format!("COPY_EXTRA_FILES = \"{script}\"\n"));
+        s.files.push((format!("{KERNEL}/copy"), "x/bin/install -Dp a b\n".to_owned()));
+    });
+    let gives = "systemd-boot with its entries and kernels";
+    assert_eq!(only(&report), (Warning, "boot loader", gives));
+}
+
+#[test]
 fn the_esp() {
     let report = with(|s| {
         s.fstab = s.fstab.lines().next().unwrap().to_owned();

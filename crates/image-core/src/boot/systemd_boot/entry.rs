@@ -77,10 +77,11 @@ impl<'a> Entry<'a> {
     }
 
     /// The file's text.
-    pub(super) fn text(&self, epoch: Epoch) -> Result<String, Error> {
+    pub(super) fn text(&self, distro: &str, epoch: Epoch) -> Result<String, Error> {
+        let distro = self.plain("the distribution's name", distro)?;
         let title = match self.specialisation {
-            Some(name) => format!("NixOS ({name})"),
-            None => "NixOS".to_owned(),
+            Some(name) => format!("{distro} ({name})"),
+            None => distro.to_owned(),
         };
         let label = self.plain("the label", &self.spec.label)?;
         let sort_key = self.plain("the sort key", &self.spec.sort_key)?;

@@ -6,7 +6,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::entry::GENERATION;
-use crate::inputs::installer::Settings;
+use crate::inputs::builder::Settings;
 
 /// The menu's seconds where nobody says anything; NixOS' default.
 const TIMEOUT: Timeout = Timeout::Seconds(5);
@@ -108,5 +108,8 @@ pub(super) fn loader_conf(options: &Options, settings: &Settings, tries: Option<
         None => format!("{GENERATION}.conf"),
     };
     let editor = if editor { "" } else { "editor 0\n" };
-    format!("timeout {timeout}\ndefault {default}\n{editor}console-mode {console_mode}\n")
+    let bitlocker = if settings.reboot_for_bitlocker { "reboot-for-bitlocker yes\n" } else { "" };
+    format!(
+        "timeout {timeout}\ndefault {default}\n{editor}{bitlocker}console-mode {console_mode}\n"
+    )
 }

@@ -15,7 +15,7 @@
 use std::collections::BTreeMap;
 
 use crate::epoch::Epoch;
-use crate::inputs::installer::Settings;
+use crate::inputs::builder::Settings;
 use crate::inputs::store::{self, HostStore};
 use crate::inputs::store_path::{StoreFile, StorePath};
 use crate::inputs::system::System;
@@ -25,6 +25,9 @@ mod menu;
 
 use entry::{Entry, FAT_REFUSES};
 pub use menu::{ConsoleMode, Options, Timeout};
+
+/// What entries are titled where the closure's builder has no name (`system.nixos.distroName`).
+const DISTRO: &str = "NixOS";
 
 /// Why a closure cannot be started by systemd-boot from an ESP made here.
 #[derive(Debug, thiserror::Error)]
@@ -160,13 +163,14 @@ pub fn plan(
     let settings = system.main.installer.as_ref().map(|i| i.settings.clone()).unwrap_or_default();
     refuse_xbootldr(&settings)?;
     let tries = tries(system, options, &settings)?;
+    let distro = settings.distro_name.as_deref().unwrap_or(DISTRO);
     let mut files = loader(store, system)?;
     for (name, configuration) in system.all() {
         let toplevel = &configuration.toplevel;
         let spec = configuration.bootspec.as_ref();
         let spec = spec.ok_or_else(|| Error::NoBootspec { toplevel: toplevel.clone() })?;
         let entry = Entry::of(store, name, spec)?;
-        files.insert(entry::file_name(name, tries)?, Content::Text(entry.text(epoch)?));
+        files.insert(entry::file_name(name, tries)?, Content::Text(entry.text(distro, epoch)?));
         files.extend(entry.files());
     }
     let conf = menu::loader_conf(options, &settings, tries);

@@ -65,15 +65,18 @@ fn as_nixos_builder_leaves_it() {
 fn options_and_the_closures_own_settings() {
     let mut sample = Sample::new();
     sample.builder.push_str(
-        "EDITOR = \"\" == \"1\"\nCONSOLE_MODE = \"max\"\nBOOT_COUNTING_TRIES = \"2\"\n\
+        "EDITOR = \"\" == \"1\"\nDISTRO_NAME = \"AcmeOS\"\nREBOOT_FOR_BITLOCKER = bool(\"1\")\nCONSOLE_MODE = \"max\"\nBOOT_COUNTING_TRIES = \"2\"\n\
          BOOT_COUNTING = \"True\" == \"True\"\n",
     );
     sample.builder = sample.builder.replace("TIMEOUT = \"5\"", "TIMEOUT = \"menu-force\"");
     let files = planned(sample, &Options::default()).unwrap();
     assert_eq!(
         text(&files, "loader/loader.conf"),
-        "timeout menu-force\ndefault nixos-generation-1[+.]*\neditor 0\nconsole-mode max\n"
+        "timeout menu-force\ndefault nixos-generation-1[+.]*\neditor 0\n\
+         reboot-for-bitlocker yes\nconsole-mode max\n"
     );
+    let entry = text(&files, "loader/entries/nixos-generation-1+2.conf");
+    assert!(entry.starts_with("title AcmeOS\n"), "{entry}");
     assert!(files.0.contains_key("loader/entries/nixos-generation-1+2.conf"));
     let options = Options {
         timeout: Some(Timeout::Seconds(0)),
