@@ -109,6 +109,39 @@ fn specialisations_do_not_nest() {
     );
 }
 
+/// Puts each kind of value in place of each value of a document, and leaves each out.
+fn replaced(value: &Value, found: &mut Vec<Value>) {
+    let kinds = [json!(null), json!(true), json!(1e300), json!("x"), json!([[]]), json!({"a": {}})];
+    if let Some(map) = value.as_object() {
+        for key in map.keys() {
+            let mut less = map.clone();
+            less.remove(key);
+            found.push(Value::Object(less));
+            let mut inner = kinds.to_vec();
+            replaced(&map[key], &mut inner);
+            found.extend(inner.into_iter().map(|other| {
+                let mut changed = map.clone();
+                changed.insert(key.clone(), other);
+                Value::Object(changed)
+            }));
+        }
+    }
+}
+
+#[test]
+fn any_kind_in_any_place_is_read_or_refused() {
+    let mut documents = Vec::new();
+    replaced(&serde_json::from_str(UEFI).unwrap(), &mut documents);
+    assert!(documents.len() > 70, "{}", documents.len());
+    for document in documents {
+        if let Err(error) = Bootspec::parse(&document.to_string(), "boot.json") {
+            assert!(error.to_string().starts_with("boot.json: "), "{error}");
+        }
+    }
+    let deep = "[".repeat(100_000);
+    assert!(matches!(Bootspec::parse(&deep, "boot.json"), Err(Error::Json { .. })));
+}
+
 proptest! {
     #[test]
     fn a_damaged_document_is_read_or_refused(at in 0usize..UEFI.len(), byte in 32u8..127) {

@@ -100,6 +100,28 @@ fn unknown_schemas_and_missing_paths_are_refused() {
 }
 
 #[test]
+fn a_damaged_database_is_read_or_refused() {
+    let (directory, scratch) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    sample(directory.path()).close().unwrap();
+    let file = directory.path().join("db.sqlite");
+    let whole = fs::read(&file).unwrap();
+    for length in [0, 1, 16, 99, 100, 512, whole.len() / 2] {
+        fs::write(&file, &whole[..length]).unwrap();
+        let found = read(directory.path(), &[path(A)], scratch.path());
+        assert!(matches!(found, Err(Error::Sqlite { .. })), "{length}: {found:?}");
+    }
+    for at in (100..whole.len()).step_by(97) {
+        let mut damaged = whole.clone();
+        damaged[at] ^= 0xff;
+        fs::write(&file, damaged).unwrap();
+        let _ = read(directory.path(), &[path(A)], scratch.path());
+    }
+    fs::remove_file(&file).unwrap();
+    let found = read(directory.path(), &[path(A)], scratch.path()).unwrap_err();
+    assert!(found.to_string().contains("db.sqlite"), "{found}");
+}
+
+#[test]
 fn odd_directory_names_are_found() {
     let (parent, scratch) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let directory = parent.path().join("a b?c#d%41é");

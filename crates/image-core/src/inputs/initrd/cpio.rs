@@ -79,6 +79,7 @@ fn entry(
         return Ok(Found::Trailer);
     }
     stream.count_entry()?;
+    stream.count_name(&name)?;
     let end = data + header.file_size;
     let kind = match header.mode & S_IFMT {
         0o040_000 => Kind::Directory,
@@ -102,6 +103,7 @@ fn target(stream: &mut Stream<'_>, start: Place, size: u64) -> Result<Vec<u8>, E
     })?;
     let mut target = vec![0; length];
     stream.exact(&mut target, "a link's target")?;
+    stream.count_name(&target)?;
     Ok(target)
 }
 

@@ -125,6 +125,14 @@ pub enum Error {
         /// The limit.
         limit: usize,
     },
+    /// The initrd's names take more than the limit.
+    #[error("{place}: expected at most {limit} of names and links")]
+    Names {
+        /// Where the limit was passed.
+        place: Place,
+        /// The limit.
+        limit: Bytes,
+    },
     /// A file to be extracted is larger than the limit.
     #[error("{name:?} in the initrd is {size}, expected at most {limit}")]
     File {
@@ -144,6 +152,8 @@ pub struct Limits {
     pub unpacked: Bytes,
     /// Entries of all archives together.
     pub entries: usize,
+    /// Names and links' targets of all entries together, which are held.
+    pub names: Bytes,
     /// One extracted file.
     pub file: Bytes,
 }
@@ -151,7 +161,8 @@ pub struct Limits {
 impl Default for Limits {
     /// Ten times what the largest real initrds (netboot, with a whole system inside) need.
     fn default() -> Self {
-        Self { unpacked: Bytes::new(16 * GIB.get()), entries: 1_000_000, file: MIB }
+        let names = Bytes::new(128 * MIB.get());
+        Self { unpacked: Bytes::new(16 * GIB.get()), entries: 1_000_000, names, file: MIB }
     }
 }
 

@@ -9,6 +9,7 @@ use std::io::{self, Read};
 use super::cpio::{self, Entry};
 use super::input::Input;
 use super::{Error, Limits, Place, Segment, lz4_legacy};
+use crate::units::Bytes;
 
 /// What unpacking xz may take; `xz -9` needs 65 MiB.
 const XZ_MEMORY: u64 = 128 << 20;
@@ -86,7 +87,7 @@ pub(super) fn read(
     visit: &mut Visit<'_>,
 ) -> Result<Vec<Segment>, Error> {
     let mut input = Input::new(initrd);
-    let mut spent = Spent { unpacked: 0, entries: 0 };
+    let mut spent = Spent { unpacked: 0, entries: 0, names: Bytes::ZERO };
     let mut segments = Vec::new();
     loop {
         let more = input.skip_nuls();
@@ -169,6 +170,7 @@ fn decoder<'a, R: Read>(
 struct Spent {
     unpacked: u64,
     entries: usize,
+    names: Bytes,
 }
 
 /// A segment's bytes, unpacked; knows its place and holds the limits.
@@ -185,6 +187,15 @@ impl Stream<'_> {
     /// Where the next byte is.
     pub(super) fn place(&self) -> Place {
         Place { segment: self.offset, unpacked: self.position }
+    }
+
+    /// Counts a name or a link's target.
+    pub(super) fn count_name(&mut self, name: &[u8]) -> Result<(), Error> {
+        self.spent.names += Bytes::of(name);
+        if self.spent.names > self.limits.names {
+            return Err(Error::Names { place: self.place(), limit: self.limits.names });
+        }
+        Ok(())
     }
 
     /// Counts one more entry.

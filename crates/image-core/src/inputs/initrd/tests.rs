@@ -215,6 +215,12 @@ fn bombs_are_bounded() {
     let two = archive(&[("a", 0o100_444, b""), ("b", 0o100_444, b"")]);
     let found = Initrd::list(two.as_slice(), &limits).unwrap_err();
     assert!(matches!(found, Error::Entries { .. }), "{found}");
+    let limits = Limits { names: Bytes::new(8), ..Limits::default() };
+    for (name, target) in [("123456789", &b""[..]), ("1234", b"12345")] {
+        let one = archive(&[(name, 0o120_777, target)]);
+        let found = Initrd::list(one.as_slice(), &limits).unwrap_err();
+        assert!(matches!(found, Error::Names { .. }), "{found}");
+    }
 }
 
 /// Each real listing agrees with what [`module_name`] makes of its names.
@@ -231,6 +237,23 @@ proptest! {
     #[test]
     fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
         let _ = Initrd::list(bytes.as_slice(), &Limits::default());
+    }
+
+    #[test]
+    fn garbage_behind_each_magic_is_read_or_refused(
+        which in 0usize..6,
+        bytes in proptest::collection::vec(any::<u8>(), 0..300),
+    ) {
+        let magics: [&[u8]; 6] = [
+            b"070701",
+            &[0x1f, 0x8b, 8, 0],
+            b"\xfd7zXZ\0\0\x04",
+            &[0x28, 0xb5, 0x2f, 0xfd],
+            &lz4_legacy::MAGIC,
+            &[0x04, 0x22, 0x4d, 0x18],
+        ];
+        let limits = Limits { unpacked: MIB, ..Limits::default() };
+        let _ = Initrd::list([magics[which], &bytes].concat().as_slice(), &limits);
     }
 
     #[test]
