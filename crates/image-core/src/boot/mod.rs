@@ -9,4 +9,4 @@ pub mod preflight;
 pub mod systemd_boot;
 
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;

@@ -196,3 +196,7 @@ fn etc(input: Input<'_>) -> Result<EtcDir, stage1::Error> {
         Some(_) | None => Ok(EtcDir::Plain),
     }
 }
+
+#[cfg(test)]
+#[path = "disk_tests.rs"]
+mod tests;

@@ -28,8 +28,9 @@ const STATE: [&str; 9] = [
     "/nix/var/nix/temproots",
 ];
 
-/// Mount points of the kernel's file systems: a root that is first mounted read-only needs them.
-const KERNEL_MOUNTS: [&str; 4] = ["/dev", "/proc", "/run", "/sys"];
+/// Mount points of the kernel's file systems, and of an `/etc` that is an overlay: a root that is first
+/// mounted read-only needs them.
+const MOUNT_POINTS: [&str; 5] = ["/dev", "/etc", "/proc", "/run", "/sys"];
 
 /// Where `boot.postBootCommands` and `register-nix-paths.service` of image modules look.
 const REGISTRATION: &str = "/nix-path-registration";
@@ -76,7 +77,7 @@ impl Generated<'_> {
             tree.add(layer, TreePath::parse(path)?, entry);
             Ok(())
         };
-        for directory in STATE.into_iter().chain(KERNEL_MOUNTS) {
+        for directory in STATE.into_iter().chain(MOUNT_POINTS) {
             add(directory, self.directory())?;
         }
         let database = nix_db::database(self.closure, self.epoch)?;
