@@ -77,3 +77,7 @@ fn entry(found: Found<'_>) -> Result<Entry, &'static str> {
     };
     Ok(Entry { meta: Meta::root(mode, Epoch::STORE), kind: found.kind })
 }
+
+#[cfg(test)]
+#[path = "store_tree_tests.rs"]
+mod tests;
