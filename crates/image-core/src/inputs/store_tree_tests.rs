@@ -80,7 +80,7 @@ fn what_cannot_be_read_is_named() {
     let found = listing(|path| {
         fs::create_dir(path).unwrap();
         fs::create_dir(path.join("closed")).unwrap();
-        fs::set_permissions(path.join("closed"), PermissionsExt::from_mode(0)).unwrap();
+        fs::set_permissions(path.join("closed"), PermissionsExt::from_mode(0o000)).unwrap();
     });
     let said = found.unwrap_err().to_string();
     assert!(said.contains("closed"), "{said}");
