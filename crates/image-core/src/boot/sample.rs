@@ -12,7 +12,6 @@ use serde_json::{Value, json};
 
 use crate::inputs::closure::{Closure, PathInfo};
 use crate::inputs::initrd::tests::archive;
-use crate::inputs::nar_hash::NarHash;
 use crate::inputs::store::HostStore;
 use crate::inputs::store_path::StorePath;
 use crate::inputs::system::System;
@@ -149,15 +148,9 @@ impl Sample {
             .filter(|name| !self.unregistered.contains(name))
             .map(|name| StorePath::from_base_name(name).unwrap())
             .collect();
-        let info = |path: &StorePath| PathInfo {
-            path: path.clone(),
-            nar_hash: NarHash::from_bytes([0; 32]),
-            nar_size: 1,
-            references: if *path == top { paths.clone() } else { Vec::new() },
-            deriver: None,
-            signatures: Vec::new(),
-            ca: None,
-            ultimate: false,
+        let info = |path: &StorePath| {
+            let references = if *path == top { paths.clone() } else { Vec::new() };
+            PathInfo::sample(path.clone(), references)
         };
         Closure::of(paths.iter().map(info), std::slice::from_ref(&top)).unwrap()
     }

@@ -3,7 +3,7 @@
 //! - [`kind`]: what partitions are for
 //! - [`layout`]: a disk as the user describes it
 //! - [`geometry`]: the same with every offset, size and id decided
-//! - [`volume`]: what a partition holds, decided and planned
+//! - `volume`: what a partition holds, decided and planned
 //! - [`gpt`]: the partition table
 //! - [`qcow2`]: a disk without the clusters that it does not use
 //!

@@ -60,6 +60,23 @@ pub struct PathInfo {
     pub ultimate: bool,
 }
 
+#[cfg(test)]
+impl PathInfo {
+    /// What tests about something else than hashes need to know of a path.
+    pub(crate) fn sample(path: StorePath, references: Vec<StorePath>) -> Self {
+        Self {
+            path,
+            nar_hash: NarHash::from_bytes([0; 32]),
+            nar_size: 1,
+            references,
+            deriver: None,
+            signatures: Vec::new(),
+            ca: None,
+            ultimate: false,
+        }
+    }
+}
+
 /// Store paths sorted by base name, closed under references, each once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
@@ -171,16 +188,7 @@ mod tests {
     }
 
     fn info(letter: char, references: &str) -> PathInfo {
-        PathInfo {
-            path: path(letter),
-            nar_hash: NarHash::from_bytes([0; 32]),
-            nar_size: 1,
-            references: references.chars().map(path).collect(),
-            deriver: None,
-            signatures: Vec::new(),
-            ca: None,
-            ultimate: false,
-        }
+        PathInfo::sample(path(letter), references.chars().map(path).collect())
     }
 
     #[test]

@@ -5,22 +5,9 @@
 
 use serde::Serialize;
 
-use super::device_spec::{DeviceSpec, octal_unescape};
-
-/// Why a text is not a crypttab.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Error {
-    /// A line has too few fields.
-    #[error("{file} line {line}: expected a name and a device, found {found:?}")]
-    Fields {
-        /// The caller's name for the text.
-        file: String,
-        /// The line, counted from 1.
-        line: usize,
-        /// The line's text.
-        found: String,
-    },
-}
+use super::device_spec::DeviceSpec;
+pub use super::table::Error;
+use super::table::{Row, rows};
 
 /// One volume to unlock.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -47,27 +34,19 @@ impl Volume {
 
 /// Reads the text; `file` is how errors call it.
 pub fn parse(text: &str, file: &str) -> Result<Vec<Volume>, Error> {
-    text.lines()
-        .enumerate()
-        .map(|(index, line)| (index + 1, line.trim()))
-        .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
-        .map(|(number, line)| volume(number, line, file))
-        .collect()
+    rows(text).map(|row| volume(row, file)).collect()
 }
 
-fn volume(number: usize, line: &str, file: &str) -> Result<Volume, Error> {
-    let mut fields = line.split_ascii_whitespace().map(octal_unescape);
-    let (Some(name), Some(device)) = (fields.next(), fields.next()) else {
-        return Err(Error::Fields { file: file.to_owned(), line: number, found: line.to_owned() });
+fn volume(mut row: Row<'_>, file: &str) -> Result<Volume, Error> {
+    let (Some(name), Some(device)) = (row.field(), row.field()) else {
+        return Err(row.short(file, "a name and a device"));
     };
-    let key_file = fields.next().filter(|key| !matches!(key.as_str(), "-" | "none"));
-    let options = fields.next().unwrap_or_default();
     Ok(Volume {
         name,
         device: DeviceSpec::parse(&device),
-        key_file,
-        options: options.split(',').filter(|o| !o.is_empty()).map(str::to_owned).collect(),
-        line: number,
+        key_file: row.field().filter(|key| !matches!(key.as_str(), "-" | "none")),
+        options: row.options(),
+        line: row.line,
     })
 }
 

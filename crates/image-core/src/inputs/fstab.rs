@@ -1,27 +1,13 @@
 //! `fstab`: what the system mounts and where it expects to find it.
 //!
-//! Read from the toplevel's `etc/fstab` and from the initrd's own, which lists what stage 1 mounts.
-//! Fields are split at blanks, `\040` and its like stand for blanks inside them. NixOS leaves out the
-//! last two numbers for swap. Follows fstab(5).
+//! Read from the toplevel's `etc/fstab` and from the initrd's own, which lists what stage 1 mounts. NixOS
+//! leaves out the last two numbers for swap. Follows fstab(5).
 
 use serde::Serialize;
 
-use super::device_spec::{DeviceSpec, octal_unescape};
-
-/// Why a text is not an fstab.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Error {
-    /// A line has too few fields.
-    #[error("{file} line {line}: expected device, mount point and type, found {found:?}")]
-    Fields {
-        /// The caller's name for the text.
-        file: String,
-        /// The line, counted from 1.
-        line: usize,
-        /// The line's text.
-        found: String,
-    },
-}
+use super::device_spec::DeviceSpec;
+pub use super::table::Error;
+use super::table::{Row, rows};
 
 /// One line: something to mount, or to swap to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -84,13 +70,7 @@ pub struct Fstab {
 impl Fstab {
     /// Reads the text; `file` is how errors call it.
     pub fn parse(text: &str, file: &str) -> Result<Self, Error> {
-        let mounts = text
-            .lines()
-            .enumerate()
-            .map(|(index, line)| (index + 1, line.trim()))
-            .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
-            .map(|(number, line)| mount(number, line, file))
-            .collect::<Result<_, Error>>()?;
+        let mounts = rows(text).map(|row| mount(row, file)).collect::<Result<_, Error>>()?;
         Ok(Self { mounts })
     }
 
@@ -100,21 +80,18 @@ impl Fstab {
     }
 }
 
-fn mount(number: usize, line: &str, file: &str) -> Result<Mount, Error> {
-    let mut fields = line.split_ascii_whitespace().map(octal_unescape);
-    let (Some(spec), Some(mount_point), Some(fs_type)) =
-        (fields.next(), fields.next(), fields.next())
+fn mount(mut row: Row<'_>, file: &str) -> Result<Mount, Error> {
+    let (Some(spec), Some(mount_point), Some(fs_type)) = (row.field(), row.field(), row.field())
     else {
-        return Err(Error::Fields { file: file.to_owned(), line: number, found: line.to_owned() });
+        return Err(row.short(file, "device, mount point and type"));
     };
-    let options = fields.next().unwrap_or_default();
     Ok(Mount {
         device: DeviceSpec::parse(&spec),
         spec,
         mount_point: normal(&mount_point),
         fs_type,
-        options: options.split(',').filter(|o| !o.is_empty()).map(str::to_owned).collect(),
-        line: number,
+        options: row.options(),
+        line: row.line,
     })
 }
 

@@ -5,7 +5,8 @@
 //!   ([`path_info`]) or from a store's database ([`store_db`])
 //! - [`store`]: the store's files on this machine, also of a chroot store
 //! - [`bootspec`]: kernel, initrd and command line, per specialisation
-//! - [`fstab`], [`crypttab`], [`device_spec`]: what a system mounts and how it names the devices
+//! - [`fstab`], [`crypttab`] (each a [`table`]), [`device_spec`]: what a system mounts and how it names
+//!   the devices
 //! - [`initrd`], [`stage1`]: what the first stage has at hand and what it will do
 //! - [`installer`]: which boot loader the closure would install; [`builder`]: how it is configured
 //! - [`system`]: a toplevel with all of the above
@@ -40,3 +41,4 @@ pub mod store_db;
 pub mod store_path;
 pub mod store_tree;
 pub mod system;
+pub mod table;

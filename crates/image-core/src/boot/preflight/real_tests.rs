@@ -13,7 +13,6 @@ use super::tests::offer;
 use super::*;
 use crate::inputs::closure::PathInfo;
 use crate::inputs::initrd::tests::archive;
-use crate::inputs::nar_hash::NarHash;
 use crate::inputs::store_path::StorePath;
 
 const TOOL: &str = "6s63c41cv1ir5901qbz93yams8kf6y42";
@@ -121,15 +120,9 @@ fn said(folder: &str, installer: &str) -> (Vec<String>, BTreeMap<usize, Adopted>
     paths.extend(
         parts.map(|file| StorePath::from_base_name(file.split('/').next().unwrap()).unwrap()),
     );
-    let info = |path: &StorePath| PathInfo {
-        path: path.clone(),
-        nar_hash: NarHash::from_bytes([0; 32]),
-        nar_size: 1,
-        references: if *path == top { paths.clone() } else { Vec::new() },
-        deriver: None,
-        signatures: Vec::new(),
-        ca: None,
-        ultimate: false,
+    let info = |path: &StorePath| {
+        let references = if *path == top { paths.clone() } else { Vec::new() };
+        PathInfo::sample(path.clone(), references)
     };
     let closure = Closure::of(paths.iter().map(info), std::slice::from_ref(&top)).unwrap();
     let report = check(&store, &system, &closure, &offer()).unwrap();

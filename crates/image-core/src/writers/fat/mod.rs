@@ -1,9 +1,9 @@
 //! FAT16 and FAT32 with long names: the EFI system partition.
 //!
-//! - [`shape`]: how a volume of some size is divided: which FAT, which clusters
-//! - [`name`]: long names and the short ones that go with them
-//! - [`contents`]: what a tree needs: entries and clusters
-//! - [`ondisk`]: the structures, encoded
+//! - `shape`: how a volume of some size is divided: which FAT, which clusters
+//! - `name`: long names and the short ones that go with them
+//! - `contents`: what a tree needs: entries and clusters
+//! - `ondisk`: the structures, encoded
 //!
 //! Write-once: every file and directory is one run of clusters in the order of the tree, so the
 //! table is known before a byte is written and free clusters are one gap at the end. All times are
