@@ -14,9 +14,11 @@
 //! ```
 //!
 //! A scenario builds an image of a sample system with the `calve` binary that `CALVE_BIN` names,
-//! boots it, and talks to the root shell on its serial console. Where something it needs is
-//! missing it says so and passes, except when `CI=true`. Evidence of a failed boot stays in
-//! `target/evidence/<scenario>/<number of the boot>`. `CALVE_TEST_PATIENCE=3` makes every deadline three times longer.
+//! boots it, and talks to the root shell on its serial console. [`Images`] are the part without a
+//! machine, for what the built program promises on its own: bytes, privileges, signals. Where
+//! something it needs is missing a test says so and passes, except when `CI=true`. Evidence of a
+//! failed boot stays in `target/evidence/<scenario>/<number of the boot>`. `CALVE_TEST_PATIENCE=3`
+//! makes every deadline three times longer.
 
 mod guest;
 mod images;

@@ -20,11 +20,11 @@ pub(crate) enum Error {
 pub(crate) fn run() -> Result<(), Error> {
     setup::run()?;
     fixture::build(&["full"])?;
-    let calve = test::build_calve()?;
-    let system = repo::target().join("fixture/full/system");
-    let dir = repo::target().join("demo");
+    let (calve, target) = (test::build_calve()?, repo::target());
+    let dir = target.join("demo");
     std::fs::create_dir_all(&dir).map_err(|source| Error::Dir { path: dir.clone(), source })?;
-    let image = dir.join("disk.raw");
+    let (calve, target) = (repo::typed(&calve), repo::typed(&target));
+    let (system, image) = (target.join("fixture/full/system"), target.join("demo/disk.raw"));
 
     let mut build = program::command(&calve.to_string_lossy());
     build.args(["build", "disk"]).arg(&system).arg("--registration");

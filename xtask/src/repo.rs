@@ -17,6 +17,12 @@ pub(crate) fn target() -> PathBuf {
     }
 }
 
+/// A path as a person in this directory would type it.
+pub(crate) fn typed(path: &Path) -> &Path {
+    let here = std::env::current_dir().unwrap_or_default();
+    path.strip_prefix(here).unwrap_or(path)
+}
+
 /// The cargo that runs us, in the repository's root.
 pub(crate) fn cargo() -> Command {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
