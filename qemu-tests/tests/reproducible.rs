@@ -60,6 +60,22 @@ fn every_build_gives_the_same_bytes() -> Result<(), Error> {
     Ok(())
 }
 
+#[test]
+fn every_source_of_the_closure_gives_the_same_bytes() -> Result<(), Error> {
+    let Some(images) = Images::new("sources", Sample::Mini)? else { return Ok(()) };
+    let registered = images.build(&["--format", "raw"])?;
+    // Without a registration Nix is asked, and without Nix its database is read.
+    let words = images.arguments();
+    let unregistered = words.iter().take_while(|word| *word != "--registration");
+    for path in [std::env::var_os("PATH").unwrap_or_default(), "/nowhere".into()] {
+        let mut command = Command::new(images.calve_bin());
+        command.args(unregistered.clone()).args(["-o", "other.raw"]).env("PATH", path);
+        images.expect(&mut command)?;
+        same_bytes(&images, &registered, &images.scratch().join("other.raw"))?;
+    }
+    Ok(())
+}
+
 /// Copies the sample's store with today's times, and with what a umask makes of modes.
 fn touched_store(images: &Images) -> Result<PathBuf, Error> {
     let root = images.directory("touched")?;
