@@ -18,7 +18,7 @@ use crate::inputs::store::HostStore;
 use crate::inputs::store_tree;
 use crate::inputs::system::System;
 use crate::plan::Plan;
-use crate::tree::{Conflict, Entry, Tree, TreeBuilder, TreePath};
+use crate::tree::{Conflict, Entry, Node, Tree, TreeBuilder, TreePath};
 
 /// What disk to make of a system.
 #[derive(Clone, Debug)]
@@ -109,6 +109,12 @@ pub enum Error {
     /// An overlay cannot be read or has no place.
     #[error(transparent)]
     Overlay(#[from] overlay::Error),
+    /// A file would be on no volume, because the running system makes its root anew at each boot.
+    #[error("{path} lies on no volume of the layout; its root is not kept on the disk")]
+    Homeless {
+        /// The file.
+        path: TreePath,
+    },
     /// Two sources claim one path.
     #[error(transparent)]
     Conflict(#[from] Conflict),
@@ -144,6 +150,7 @@ pub fn check(spec: &DiskSpec<'_>, input: Input<'_>) -> Result<Checked, Error> {
 pub fn plan(spec: &DiskSpec<'_>, input: Input<'_>) -> Result<Disk, Error> {
     let Checked { layout, report, esp } = check(spec, input)?;
     let tree = tree(spec, input, &layout, esp)?;
+    refuse_homeless(&tree, &layout)?;
     let trees = tree.split(&layout.mounts(), spec.epoch)?;
     let platform = &input.system.main.platform;
     let architecture = Architecture::of_platform(platform)
@@ -182,6 +189,23 @@ fn tree(
     let (overlays, rules) = (spec.overlays, spec.rules);
     Overlays { overlays, rules, etc, epoch: spec.epoch }.add(&mut tree)?;
     Ok(tree.build()?)
+}
+
+/// Without a root volume only what calve itself puts there may be missing: `/etc/NIXOS`, which
+/// activation makes again, and directories.
+fn refuse_homeless(tree: &Tree, layout: &Layout) -> Result<(), Error> {
+    let mounts = layout.mounts();
+    if mounts.iter().any(TreePath::is_root) {
+        return Ok(());
+    }
+    let mut paths = tree.iter().filter(|node| !node.is_directory()).map(Node::path);
+    let is_homeless = |path: &TreePath| {
+        path.relative() != b"etc/NIXOS" && !mounts.iter().any(|mount| mount.contains(path))
+    };
+    match paths.find(is_homeless) {
+        Some(path) => Err(Error::Homeless { path }),
+        None => Ok(()),
+    }
 }
 
 /// Finds out what `/etc` will be: where it is an overlay, the first stage tells which kind.

@@ -157,6 +157,34 @@ fn files_for_an_overlaid_etc_go_to_its_upper_directory() {
 }
 
 #[test]
+fn a_root_that_is_made_anew_needs_no_volume_but_loses_no_file() {
+    let build = || {
+        let mut sample = Sample::new();
+        sample.fstab = "tmpfs / tmpfs x-initrd.mount,mode=755 0 0\n\
+            /dev/disk/by-label/nixos /nix ext4 x-initrd.mount 0 2\n\
+            /dev/disk/by-label/ESP /boot vfat defaults 0 2\n"
+            .to_owned();
+        sample.child_fstab = sample.fstab.clone();
+        sample.build()
+    };
+    let of = |overlays: &[Overlay]| {
+        with(&build(), overlays, |spec, input| {
+            let mut spec = spec.clone();
+            let nix = Ext4Fill::new(TreePath::parse("/nix").unwrap());
+            spec.layout.partitions[1].content = Fill::Ext4(nix);
+            plan(&spec, input)
+        })
+    };
+    assert_eq!(of(&[]).unwrap().report.findings, []);
+    let user = tempfile::tempdir().unwrap();
+    fs::write(user.path().join("hello"), "world").unwrap();
+    let found = of(&[user.path().to_str().unwrap().parse().unwrap()]).unwrap_err();
+    assert!(found.to_string().starts_with("/hello lies on no volume"), "{found}");
+    let kept: Overlay = format!("{}:/nix/persist", user.path().display()).parse().unwrap();
+    assert!(of(&[kept]).is_ok());
+}
+
+#[test]
 fn an_automatic_esp_holds_three_generations() {
     let disk = with(&Sample::new().build(), &[], plan).unwrap();
     let esp = &disk.geometry.partitions[0];

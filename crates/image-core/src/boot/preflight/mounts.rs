@@ -8,8 +8,8 @@ use super::{Findings, Subject, Told};
 use crate::inputs::device_spec::DeviceSpec;
 use crate::inputs::fstab::Mount;
 
-/// Where the store is looked for.
-const STORE: &str = "/nix/store";
+/// What no system runs without: its store, and the database without which Nix collects all of it.
+const NEEDED: [&str; 2] = ["/nix/store", "/nix/var/nix/db"];
 
 /// Checks all mounts of a configuration.
 pub(super) fn check(
@@ -180,7 +180,7 @@ fn unmounted(subject: &Subject<'_>, volume: &Volume, findings: &mut Findings) {
     if volume.is_esp || is_mounted {
         return;
     }
-    let holds_store = subject.offer.holding(STORE) == Some(volume);
+    let is_needed = NEEDED.iter().any(|path| subject.offer.holding(path) == Some(volume));
     let told = Told {
         about: point.clone(),
         wants: match subject.configuration.fstab.at(point) {
@@ -192,5 +192,5 @@ fn unmounted(subject: &Subject<'_>, volume: &Volume, findings: &mut Findings) {
             "add fileSystems.{point:?} to the configuration, or choose a profile without the volume"
         ),
     };
-    if holds_store { findings.refuse(told) } else { findings.warn(told) }
+    if is_needed { findings.refuse(told) } else { findings.warn(told) }
 }

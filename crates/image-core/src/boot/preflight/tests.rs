@@ -177,8 +177,10 @@ fn volumes_that_the_closure_does_not_mount() {
     (data.name, data.mount_point) = ("data".to_owned(), Some("/data".to_owned()));
     more.volumes.push(data);
     assert_eq!(only(&checked(Sample::new(), &more)).0, Warning);
-    more.volumes[2].mount_point = Some("/nix".to_owned());
-    assert_eq!(only(&checked(Sample::new(), &more)).0, Refusal);
+    for needed in ["/nix", "/nix/var"] {
+        more.volumes[2].mount_point = Some(needed.to_owned());
+        assert_eq!(only(&checked(Sample::new(), &more)).0, Refusal, "{needed}");
+    }
 }
 
 #[test]
