@@ -172,12 +172,20 @@ fn swap(
     }
 }
 
+/// Whether systemd finds the root by its partition's type (`boot.initrd.systemd.root = "gpt-auto"`).
+fn finds_root_by_type(subject: &Subject<'_>) -> bool {
+    let spec = subject.configuration.bootspec.as_ref();
+    let words = spec.map(|spec| spec.kernel_params.as_slice()).unwrap_or_default();
+    words.iter().rfind(|word| word.starts_with("root=")).is_some_and(|word| word == "root=gpt-auto")
+}
+
 /// What the layout makes and the closure does not mount.
 fn unmounted(subject: &Subject<'_>, volume: &Volume, findings: &mut Findings) {
     let Some(point) = &volume.mount_point else { return };
     // The ESP has rules of its own.
     let is_mounted = wanted(subject).iter().any(|mount| place(mount) == point);
-    if volume.is_esp || is_mounted {
+    let is_found = point == "/" && finds_root_by_type(subject);
+    if volume.is_esp || is_mounted || is_found {
         return;
     }
     let is_needed = NEEDED.iter().any(|path| subject.offer.holding(path) == Some(volume));

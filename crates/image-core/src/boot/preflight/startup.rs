@@ -15,15 +15,20 @@ const ESP: &str = "/boot";
 pub(super) fn check(store: &HostStore, subject: &Subject<'_>, findings: &mut Findings) {
     let toplevel = &subject.configuration.toplevel;
     let Some(spec) = &subject.configuration.bootspec else {
-        findings.refuse(Told {
+        let kernel = toplevel.join("kernel").ok().and_then(|file| store.kind(&file).ok()?);
+        let (wants, mend) = match kernel {
+            Some(_) => ("a boot loader that knows no bootspec", "set boot.bootspec.enable = true"),
+            None => (
+                "to be run in a container",
+                "build a configuration without boot.isContainer, or make an LXC or WSL image of it",
+            ),
+        };
+        return findings.refuse(Told {
             about: "kernel".to_owned(),
-            wants: format!("to be run in a container: {toplevel} has no boot.json"),
+            wants: format!("{wants}: {toplevel} has no boot.json"),
             gives: "a disk that firmware starts".to_owned(),
-            mend:
-                "build a configuration without boot.isContainer, or make an LXC or WSL image of it"
-                    .to_owned(),
+            mend: mend.to_owned(),
         });
-        return;
     };
     platform(subject, findings);
     let has_boot_loader = boot_loader(subject, spec, findings);

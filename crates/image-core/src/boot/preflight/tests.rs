@@ -161,6 +161,22 @@ fn encrypted_volumes_that_stage_1_waits_for() {
 }
 
 #[test]
+fn a_root_found_by_its_type() {
+    let esp = |s: &mut Sample| {
+        s.fstab = s.fstab.lines().nth(1).unwrap().to_owned();
+        s.child_fstab = s.fstab.clone();
+    };
+    assert_eq!(only(&with(esp)), (Refusal, "/", "volume \"root\" (ext4)"));
+    let report = with(|s| {
+        esp(s);
+        s.spec()["kernelParams"] = json!(["root=gpt-auto", "rw"]);
+        let child = &mut s.boot_json["org.nixos.specialisation.v1"]["debug"];
+        child["org.nixos.bootspec.v1"]["kernelParams"] = json!(["root=gpt-auto", "rw"]);
+    });
+    assert_eq!(report.findings, []);
+}
+
+#[test]
 fn names_that_the_profile_fixes() {
     let mut fixed = offer();
     fixed.volumes[1].label = Some("root".to_owned());
