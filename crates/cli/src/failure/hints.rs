@@ -37,6 +37,8 @@ impl From<disk::Error> for Failure {
             }
             disk::Error::NoEsp => Self::new(Kind::Usage, error),
             disk::Error::Layout(error) => error.into(),
+            disk::Error::Homeless { .. } => Self::new(Kind::Usage, error)
+                .hint("put it where a volume is mounted: --overlay DIR:/persist, say"),
             disk::Error::Conflict(_) => Self::new(Kind::Usage, error)
                 .hint("an overlay may replace files of the image, but not what holds the system"),
             disk::Error::Esp(_)
