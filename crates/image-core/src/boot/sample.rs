@@ -127,7 +127,11 @@ impl Sample {
         }
         if self.bless {
             self.put(&format!("{systemd}/systemd-bless-boot"), "");
-            self.put(&format!("{SYSTEMD}/example/systemd/system/boot-complete.target"), "");
+            for (top, unit) in [TOP, CHILD].into_iter().flat_map(|top| {
+                ["boot-complete.target", "systemd-bless-boot.service"].map(|unit| (top, unit))
+            }) {
+                self.put(&format!("{top}/etc/systemd/system/{unit}"), "[Unit]\n");
+            }
         }
         let install = format!("#!/bin/sh -e\n/nix/store/{BUILDER}/bin/systemd-boot \"$@\"\n");
         self.put(&format!("{INSTALLER}-{}", self.installer), install);

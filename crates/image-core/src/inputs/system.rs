@@ -78,7 +78,8 @@ pub struct Configuration {
     /// Modules built into its kernel, by the kernel's names.
     #[serde(skip)]
     pub builtin_modules: BTreeSet<String>,
-    /// Whether a boot that went well is marked as such (systemd-bless-boot and boot-complete.target).
+    /// Whether a boot that went well is marked as such: systemd-bless-boot with its service, and
+    /// boot-complete.target.
     pub blesses_boots: bool,
 }
 
@@ -166,9 +167,10 @@ fn configuration(
     let installer = Installer::find(store, &toplevel)?;
     let builtin_modules = builtin_modules(store, &toplevel)?;
     let unit = |name: &str| exists(store, &toplevel, &format!("etc/systemd/system/{name}"));
+    // Units that lie in systemd's package alone are where no NixOS looks for them.
     let blesses_boots = exists(store, &toplevel, "systemd/lib/systemd/systemd-bless-boot")?
-        && (unit("boot-complete.target")?
-            || exists(store, &toplevel, "systemd/example/systemd/system/boot-complete.target")?);
+        && unit("systemd-bless-boot.service")?
+        && unit("boot-complete.target")?;
     Ok(Configuration {
         label,
         platform,

@@ -105,20 +105,39 @@ fn a_program_that_appends_nothing_is_none() {
 }
 
 #[test]
-fn a_masked_unit_is_none() {
-    let (root, store) = toplevel(&[
-        real!("minimal-uefi", "boot.json"),
-        real!("minimal-uefi", "nixos-version"),
-        real!("minimal-uefi", "system"),
-    ]);
-    let units = root.path().join("nix/store").join(ETC).join("etc/systemd/system");
-    fs::create_dir_all(&units).unwrap();
-    symlink("/dev/null", units.join("boot-complete.target")).unwrap();
-    let bless = root.path().join("nix/store").join(TOP).join("systemd/lib/systemd");
-    fs::create_dir_all(&bless).unwrap();
-    fs::write(bless.join("systemd-bless-boot"), "").unwrap();
-    let system = System::of(&store, &StorePath::from_base_name(TOP).unwrap()).unwrap();
-    assert!(!system.main.blesses_boots);
+fn boots_are_blessed_by_units_that_are_enabled() {
+    let blesses = |boot_complete: &str, service: &str| {
+        let (root, store) = toplevel(&[
+            real!("minimal-uefi", "boot.json"),
+            real!("minimal-uefi", "nixos-version"),
+            real!("minimal-uefi", "system"),
+        ]);
+        let paths = root.path().join("nix/store");
+        let units = paths.join(ETC).join("etc/systemd/system");
+        let package = format!("/nix/store/{TOP}/systemd/example/systemd/system/x");
+        let program = paths.join(TOP).join("systemd/lib/systemd");
+        let example = paths.join(TOP).join("systemd/example/systemd/system");
+        for directory in [&units, &program, &example] {
+            fs::create_dir_all(directory).unwrap();
+        }
+        fs::write(program.join("systemd-bless-boot"), "").unwrap();
+        fs::write(example.join("x"), "[Unit]\n").unwrap();
+        fs::write(example.join("boot-complete.target"), "[Unit]\n").unwrap();
+        for (name, target) in
+            [("boot-complete.target", boot_complete), ("systemd-bless-boot.service", service)]
+        {
+            let target = if target == "enabled" { package.as_str() } else { target };
+            if !target.is_empty() {
+                symlink(target, units.join(name)).unwrap();
+            }
+        }
+        let system = System::of(&store, &StorePath::from_base_name(TOP).unwrap()).unwrap();
+        system.main.blesses_boots
+    };
+    assert!(blesses("enabled", "enabled"));
+    assert!(!blesses("", "enabled"), "a unit in the package alone is not found");
+    assert!(!blesses("enabled", ""));
+    assert!(!blesses("/dev/null", "enabled"), "masked");
 }
 
 #[test]

@@ -268,6 +268,21 @@ fn modules_of_stage_1() {
 }
 
 #[test]
+fn a_specialisation_with_an_initrd_of_its_own() {
+    let report = with(|s| {
+        let modules = [("init", 0o100_555, &b"#!/bin/sh\n"[..])];
+        let initrd = crate::inputs::initrd::tests::archive(&modules);
+        s.files.push((format!("{KERNEL}/initrd-debug"), String::from_utf8(initrd).unwrap()));
+        let child = &mut s.boot_json["org.nixos.specialisation.v1"]["debug"];
+        child["org.nixos.bootspec.v1"]["initrd"] =
+            json!(format!("/nix/store/{KERNEL}/initrd-debug"));
+    });
+    let about: Vec<(&str, Option<&str>)> =
+        report.findings.iter().map(|f| (f.about.as_str(), f.specialisation.as_deref())).collect();
+    assert_eq!(about, [("/", Some("debug")), ("virtio", Some("debug"))]);
+}
+
+#[test]
 fn what_entries_name_must_be_there() {
     let report = with(|s| s.unregistered = vec![KERNEL]);
     assert_eq!(
