@@ -7,6 +7,7 @@ use super::offer::Volume;
 use super::{Findings, Subject, Told};
 use crate::inputs::device_spec::DeviceSpec;
 use crate::inputs::fstab::Mount;
+use crate::inputs::stage1;
 
 /// What no system runs without: its store, and the database without which Nix collects all of it.
 const NEEDED: [&str; 2] = ["/nix/store", "/nix/var/nix/db"];
@@ -23,6 +24,9 @@ pub(super) fn check(
         } else {
             self::mount(subject, mount, adopted, findings);
         }
+    }
+    if let Some(root) = root_of_the_command_line(subject) {
+        self::mount(subject, &root, adopted, findings);
     }
     for volume in &subject.offer.volumes {
         unmounted(subject, volume, findings);
@@ -172,11 +176,32 @@ fn swap(
     }
 }
 
+/// What the command line says of the root; the last word counts.
+fn root_word<'a>(subject: &Subject<'a>) -> Option<&'a str> {
+    let spec = subject.configuration.bootspec.as_ref()?;
+    spec.kernel_params.iter().rev().find_map(|word| word.strip_prefix("root="))
+}
+
 /// Whether systemd finds the root by its partition's type (`boot.initrd.systemd.root = "gpt-auto"`).
 fn finds_root_by_type(subject: &Subject<'_>) -> bool {
-    let spec = subject.configuration.bootspec.as_ref();
-    let words = spec.map(|spec| spec.kernel_params.as_slice()).unwrap_or_default();
-    words.iter().rfind(|word| word.starts_with("root=")).is_some_and(|word| word == "root=gpt-auto")
+    root_word(subject) == Some("gpt-auto")
+}
+
+/// The root that the command line names; systemd mounts it instead of fstab's. The scripted stage 1
+/// makes no more of it than a link, `/dev/root`.
+fn root_of_the_command_line(subject: &Subject<'_>) -> Option<Mount> {
+    subject.stage1.filter(|stage1| stage1.kind == stage1::Kind::Systemd)?;
+    let spec = root_word(subject)?;
+    let device = DeviceSpec::parse(spec);
+    let is_device = !matches!(device, DeviceSpec::Virtual(_) | DeviceSpec::File(_));
+    is_device.then(|| Mount {
+        spec: spec.to_owned(),
+        device,
+        mount_point: "/".to_owned(),
+        fs_type: "auto".to_owned(),
+        options: Vec::new(),
+        line: 1,
+    })
 }
 
 /// What the layout makes and the closure does not mount.
@@ -184,7 +209,8 @@ fn unmounted(subject: &Subject<'_>, volume: &Volume, findings: &mut Findings) {
     let Some(point) = &volume.mount_point else { return };
     // The ESP has rules of its own.
     let is_mounted = wanted(subject).iter().any(|mount| place(mount) == point);
-    let is_found = point == "/" && finds_root_by_type(subject);
+    let is_found = point == "/"
+        && (finds_root_by_type(subject) || root_of_the_command_line(subject).is_some());
     if volume.is_esp || is_mounted || is_found {
         return;
     }

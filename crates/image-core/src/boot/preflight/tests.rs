@@ -177,6 +177,30 @@ fn a_root_found_by_its_type() {
 }
 
 #[test]
+fn a_root_that_the_command_line_names() {
+    let report = |root: &'static str, is_systemd: bool| {
+        with(move |s| {
+            if is_systemd {
+                s.initrd.push(("etc/initrd-release", "ID=nixos\n"));
+            }
+            s.spec()["kernelParams"] = json!([root]);
+        })
+    };
+    assert_eq!(report("root=fstab", true).findings, []);
+    assert_eq!(report("root=LABEL=nixos", true).findings, []);
+    let gives = "label \"nixos\" on volume \"root\", as another mount wants it";
+    assert_eq!(only(&report("root=LABEL=other", true)), (Refusal, "/", gives));
+    assert_eq!(only(&report("root=/dev/vda2", true)).0, Refusal);
+    assert_eq!(report("root=/dev/vda2", false).findings, []);
+    let alone = with(|s| {
+        s.initrd.push(("etc/initrd-release", "ID=nixos\n"));
+        s.spec()["kernelParams"] = json!(["root=LABEL=nixos"]);
+        s.fstab = s.fstab.lines().nth(1).unwrap().to_owned();
+    });
+    assert_eq!(alone.findings, []);
+}
+
+#[test]
 fn names_that_the_profile_fixes() {
     let mut fixed = offer();
     fixed.volumes[1].label = Some("root".to_owned());
