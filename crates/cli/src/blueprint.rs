@@ -5,7 +5,7 @@
 
 use calve_image_core::boot::preflight::Target;
 use calve_image_core::epoch::Epoch;
-use calve_image_core::formats::disk::{DiskSpec, Input};
+use calve_image_core::formats::{Input, disk::DiskSpec};
 use calve_image_core::ids::Ids;
 use calve_image_core::inputs::overlay::{Overlay, Rule};
 use calve_image_core::inputs::system::System;

@@ -30,6 +30,8 @@ pub mod inputs;
 pub mod tree;
 
 pub mod boot;
+pub mod cache;
+pub mod pack;
 pub mod plan;
 pub mod writers;
 

@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use crate::boot::preflight::Finding;
 use crate::disk::{Geometry, Placed, Volume};
-use crate::formats::disk::{Disk, Input};
-use crate::formats::{Container, fit};
+use crate::formats::disk::Disk;
+use crate::formats::{Container, Input, fit};
 use crate::inputs::store_path::StorePath;
 use crate::plan::Plan;
 use crate::region::Written;

@@ -7,16 +7,14 @@ use crate::boot::preflight::{self, Report, Target};
 use crate::boot::{esp, systemd_boot};
 use crate::disk::{self, Architecture, Geometry, Given, Layout, LayoutError, PartitionKind};
 use crate::epoch::Epoch;
+use crate::formats::Input;
 use crate::formats::fit::{self, NameError};
 use crate::ids::Ids;
-use crate::inputs::closure::Closure;
 use crate::inputs::etc_dir::EtcDir;
 use crate::inputs::generated::{self, Generated};
 use crate::inputs::overlay::{self, Overlay, Overlays, Rule};
 use crate::inputs::stage1::{self, Stage1};
-use crate::inputs::store::HostStore;
 use crate::inputs::store_tree;
-use crate::inputs::system::System;
 use crate::plan::Plan;
 use crate::tree::{Conflict, Entry, Node, Tree, TreeBuilder, TreePath};
 
@@ -37,17 +35,6 @@ pub struct DiskSpec<'a> {
     pub epoch: Epoch,
     /// The machine that the disk is for.
     pub target: Target,
-}
-
-/// A system to make it of.
-#[derive(Clone, Copy, Debug)]
-pub struct Input<'a> {
-    /// Where the closure's files are.
-    pub store: &'a HostStore,
-    /// What the toplevel says.
-    pub system: &'a System,
-    /// What the system needs.
-    pub closure: &'a Closure,
 }
 
 /// A system that fits a layout.

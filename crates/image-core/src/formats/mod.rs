@@ -1,15 +1,31 @@
 //! What calve makes: each format is one file, a composition of the parts before it.
 //!
+//! - [`archive`]: a file tree as a tar, compressed: what the next two have in common
 //! - [`disk`]: a GPT disk with an ESP and the system's volumes
 //! - [`fit`]: a layout and a closure, brought together: what the one offers, what the other wants
 
+pub mod archive;
 pub mod disk;
 pub mod fit;
 
 use std::borrow::Cow;
 
 use crate::disk::qcow2::{self, Qcow2Error};
+use crate::inputs::closure::Closure;
+use crate::inputs::store::HostStore;
+use crate::inputs::system::System;
 use crate::plan::Plan;
+
+/// A system to make an image of.
+#[derive(Clone, Copy, Debug)]
+pub struct Input<'a> {
+    /// Where the closure's files are.
+    pub store: &'a HostStore,
+    /// What the toplevel says.
+    pub system: &'a System,
+    /// What the system needs.
+    pub closure: &'a Closure,
+}
 
 /// How an image file holds a disk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]

@@ -4,6 +4,7 @@
 //! - `cut`: a plan as chunks of at most 1 MiB
 //! - `fill`: a chunk made in memory; `seal`: encrypted on its way; `copy`: made inside the kernel
 //! - [`random`]: files and devices, written at any offset; [`forward`]: streams, written in order
+//! - [`read`]: ranges of a plan, for those that compress them before there is a region
 //! - [`keys`]: what a plan only names
 //! - [`progress`]: what the caller sees of it, and how it is stopped
 //!
@@ -18,6 +19,7 @@ pub mod forward;
 pub mod keys;
 pub mod progress;
 pub mod random;
+pub mod read;
 mod seal;
 mod write;
 
@@ -29,6 +31,7 @@ pub use error::Error;
 pub use keys::Keys;
 pub use progress::{Cancel, Current, Progress, Quiet};
 pub use random::{Device, FreshFile, Random, Unwritten};
+pub use read::Reader;
 pub use write::write;
 
 use crate::units::{Bytes, MIB};

@@ -38,7 +38,7 @@ pub struct Current<'a> {
 
 impl<'a> Current<'a> {
     /// Names the piece that holds the byte at `offset`, or the next one after it.
-    pub(super) fn at(plan: &'a Plan, offset: Bytes) -> Self {
+    pub(crate) fn at(plan: &'a Plan, offset: Bytes) -> Self {
         Self { plan, piece: plan.pieces().get(plan.piece_after(offset)) }
     }
 }

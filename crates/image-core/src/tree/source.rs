@@ -155,7 +155,8 @@ impl HostDir {
 
     pub(super) fn source(&self, below: &[u8], stat: &fs::Stat) -> Source {
         let identity = Identity::of(stat);
-        Source::Host(Arc::new(HostFile { dir: self.clone(), path: below.into(), identity }))
+        let place = Place::Below { dir: self.clone(), path: below.into() };
+        Source::Host(Arc::new(HostFile { place, identity }))
     }
 
     pub(super) fn io(&self, action: &'static str, below: &[u8], source: io::Error) -> SourceError {
@@ -190,20 +191,49 @@ impl AsFd for HostDir {
 /// A regular file of the host, as it was when the tree was made.
 #[derive(Debug)]
 pub struct HostFile {
-    dir: HostDir,
-    path: Box<[u8]>,
+    place: Place,
     identity: Identity,
 }
 
+/// How a file is reached.
+#[derive(Debug)]
+enum Place {
+    /// By its path below a directory.
+    Below { dir: HostDir, path: Box<[u8]> },
+    /// It is held open, because it has no name: the name is what messages call it.
+    Held { file: File, name: PathBuf },
+}
+
 impl HostFile {
+    /// Describes a file that has no name, such as a spool, as it is now; messages call it `name`.
+    ///
+    /// # Errors
+    /// The system's answer.
+    pub fn held(file: File, name: PathBuf) -> Result<Self, SourceError> {
+        match fs::fstat(&file) {
+            Ok(stat) => {
+                Ok(Self { identity: Identity::of(&stat), place: Place::Held { file, name } })
+            }
+            Err(errno) => {
+                Err(SourceError::Io { action: "check", path: name, source: errno.into() })
+            }
+        }
+    }
+
     /// Spells out the whole path, for messages.
     pub fn path(&self) -> PathBuf {
-        self.dir.resolve(&self.path)
+        match &self.place {
+            Place::Below { dir, path } => dir.resolve(path),
+            Place::Held { name, .. } => name.clone(),
+        }
     }
 
     /// Returns the path below the directory it was found in: the same wherever that lies.
     pub fn relative(&self) -> &[u8] {
-        &self.path
+        match &self.place {
+            Place::Below { path, .. } => path,
+            Place::Held { name, .. } => name.as_os_str().as_encoded_bytes(),
+        }
     }
 
     /// Returns what identified the file.
@@ -216,8 +246,11 @@ impl HostFile {
     /// # Errors
     /// The system's answer, or what changed.
     pub fn open(&self) -> Result<File, SourceError> {
-        let opened = self.dir.open_below(&self.path, OFlags::RDONLY);
-        let file = File::from(opened.map_err(|error| self.dir.io("open", &self.path, error))?);
+        let opened = match &self.place {
+            Place::Below { dir, path } => dir.open_below(path, OFlags::RDONLY).map(File::from),
+            Place::Held { file, .. } => file.try_clone(),
+        };
+        let file = opened.map_err(|error| self.io("open", error))?;
         self.check(&file)?;
         Ok(file)
     }
@@ -227,8 +260,7 @@ impl HostFile {
     /// # Errors
     /// What changed, before and after.
     pub fn check(&self, file: &File) -> Result<(), SourceError> {
-        let stat =
-            fs::fstat(file).map_err(|errno| self.dir.io("check", &self.path, errno.into()))?;
+        let stat = fs::fstat(file).map_err(|errno| self.io("check", errno.into()))?;
         let (before, after) = (&self.identity, Identity::of(&stat));
         let what = if before.inode != after.inode {
             ("device and inode", format!("{:?}", before.inode), format!("{:?}", after.inode))
@@ -243,5 +275,9 @@ impl HostFile {
         };
         let (what, before, after) = what;
         Err(SourceError::Changed { path: self.path(), what, before, after })
+    }
+
+    fn io(&self, action: &'static str, source: io::Error) -> SourceError {
+        SourceError::Io { action, path: self.path(), source }
     }
 }

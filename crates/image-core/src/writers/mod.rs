@@ -2,6 +2,8 @@
 //!
 //! - [`ext4`]: everything that Unix knows about files, for root
 //! - [`fat`]: the EFI system partition
+//! - [`tar`]: container templates and WSL distributions
 
 pub mod ext4;
 pub mod fat;
+pub mod tar;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use calve_image_core::boot::preflight::Finding;
-use calve_image_core::formats::disk::{self, Input};
+use calve_image_core::formats::{Input, disk};
 use calve_image_core::inputs::closure::PathInfo;
 use calve_image_core::inputs::fstab::Mount;
 use calve_image_core::inputs::system::Configuration;
