@@ -9,17 +9,20 @@
 //! - [`shelf`]: the archive cut into runs of store paths: what is cached as a whole
 //! - [`codec`]: zstd, xz and gzip, one block at a time, and what holds the blocks together
 //! - [`nar`]: whether the bytes that were compressed are what Nix registered
+//! - `key`: what a shelf is known by
 //! - [`spool`]: a file without a name, for what is not cached
-//! - [`run`]: the work: read, check, compress, keep
+//! - [`run`]: the work: read, check, compress, keep; `work`: one shelf of it
 //!
 //! Bytes depend on the archive, the codec and its version, and on nothing else: neither on threads
 //! nor on what the cache held.
 
 pub mod codec;
+mod key;
 pub mod nar;
 pub mod run;
 pub mod shelf;
 pub mod spool;
+mod work;
 
 use std::sync::Arc;
 
@@ -31,7 +34,7 @@ use crate::tree::{HostFile, Source, TreePath};
 use crate::units::Bytes;
 
 /// A block as it lies in some file: a cache entry or a spool.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Block {
     /// Where it starts in its file.
     pub start: Bytes,

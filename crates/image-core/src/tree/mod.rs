@@ -55,6 +55,11 @@ impl NodeId {
     pub fn index(self) -> usize {
         usize::try_from(self.0).unwrap_or(usize::MAX)
     }
+
+    /// Returns the position after this one, whether a tree has an entry there or not.
+    pub const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
 }
 
 /// One entry seen in its tree.
@@ -112,6 +117,11 @@ impl<'t> Node<'t> {
         let (start, len) = self.stored().name;
         let start = usize::try_from(start).unwrap_or(usize::MAX);
         &self.tree.names[start..start + usize::from(len)]
+    }
+
+    /// Returns the position after everything below this entry.
+    pub fn end(self) -> NodeId {
+        self.stored().end
     }
 
     /// Spells out the whole path.

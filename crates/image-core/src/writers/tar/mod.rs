@@ -44,6 +44,13 @@ impl Archive {
         self.starts.get(node.index()).copied().unwrap_or(self.end())
     }
 
+    /// Returns the range of a file's contents: the last thing before the next entry, but for the
+    /// padding to a whole block.
+    pub fn contents(&self, file: NodeId, size: Bytes) -> (Bytes, Bytes) {
+        let start = self.start(file.next()).saturating_sub(size.align_up(Bytes::new(512)));
+        (start, start + size)
+    }
+
     /// Returns where the end marker starts: after the last entry.
     pub fn end(&self) -> Bytes {
         self.starts.last().copied().unwrap_or_default()
