@@ -4,6 +4,8 @@
 //! made of and how they become a system. Building one leaves, below `target/fixture/NAME`:
 //! `system` (a link to the toplevel, and Nix's root against collection), `registration` and
 //! `store-paths` (what nixpkgs' `closureInfo` gives), and a stamp of what it was built from.
+//! Each can be built a second time, below `NAME-changed`: the same system after one option was
+//! changed, so that a rebuild can be tried and measured.
 
 mod debs;
 mod lock;
@@ -21,6 +23,9 @@ use crate::{repo, setup};
 pub(crate) struct Args {
     /// Variants to build; all of them when none is named.
     variants: Vec<String>,
+    /// Build them with one option changed, below NAME-changed.
+    #[arg(long)]
+    changed: bool,
 }
 
 /// Why a sample system could not be built.
@@ -44,17 +49,34 @@ pub(crate) enum Error {
 pub(crate) fn run(args: &Args) -> Result<(), Error> {
     let known = known()?;
     let wanted = if args.variants.is_empty() { &known } else { &args.variants };
-    build(&wanted.iter().map(String::as_str).collect::<Vec<_>>())
+    let wanted: Vec<&str> = wanted.iter().map(String::as_str).collect();
+    if args.changed { build_changed(&wanted) } else { build(&wanted) }
 }
 
 /// Builds the named variants, unless they are there already.
 pub(crate) fn build(variants: &[&str]) -> Result<(), Error> {
+    build_all(variants, Options::AsTheyAre)
+}
+
+/// Builds what the named variants become when one option is changed, below `NAME-changed`.
+pub(crate) fn build_changed(variants: &[&str]) -> Result<(), Error> {
+    build_all(variants, Options::OneChanged)
+}
+
+/// Which of a variant's two systems.
+#[derive(Debug, Clone, Copy)]
+enum Options {
+    AsTheyAre,
+    OneChanged,
+}
+
+fn build_all(variants: &[&str], options: Options) -> Result<(), Error> {
     let known = known()?;
     if let Some(name) = variants.iter().find(|name| !known.iter().any(|known| known == *name)) {
         return Err(Error::Unknown { name: (*name).to_owned(), known: known.join(", ") });
     }
     for variant in variants {
-        build_one(variant)?;
+        build_one(variant, options)?;
     }
     Ok(())
 }
@@ -90,9 +112,13 @@ impl Place {
     }
 }
 
-fn build_one(variant: &str) -> Result<(), Error> {
+fn build_one(variant: &str, options: Options) -> Result<(), Error> {
     let base = repo::target().join("fixture");
-    let place = Place { dir: base.join(variant) };
+    let (name, changed) = match options {
+        Options::AsTheyAre => (variant.to_owned(), false),
+        Options::OneChanged => (format!("{variant}-changed"), true),
+    };
+    let place = Place { dir: base.join(&name) };
     make_dir(&place.dir)?;
     let key = base.join("ssh/id_ed25519.pub");
     let stamp = stamp(variant, &key)?;
@@ -101,7 +127,7 @@ fn build_one(variant: &str) -> Result<(), Error> {
     }
     setup::run()?;
     make_key(&base.join("ssh"))?;
-    say(&format!("fixture: building {variant}"));
+    say(&format!("fixture: building {name}"));
     let began = std::time::Instant::now();
     let store = store::Store::open(&base)?;
     let recipe = sources().join("variants").join(format!("{variant}.nix"));
@@ -115,6 +141,7 @@ fn build_one(variant: &str) -> Result<(), Error> {
         lock: &lock_file,
         debs: &debs::cache(&base),
         authorized_key: read(&key)?.trim(),
+        changed,
         link: &place.system(),
     })?;
     let closure = store.closure(&place.system())?;
@@ -123,7 +150,7 @@ fn build_one(variant: &str) -> Result<(), Error> {
     // The key may have been made just now, so the stamp is taken again.
     write(&place.stamp(), &self::stamp(variant, &key)?)?;
     let seconds = began.elapsed().as_secs();
-    say(&format!("fixture: {variant}: {} store paths, {seconds} s", closure.len()));
+    say(&format!("fixture: {name}: {} store paths, {seconds} s", closure.len()));
     Ok(())
 }
 
