@@ -16,6 +16,7 @@
 //! - [`store_tree`]: the closure's files
 //! - [`generated`]: Nix' state around them, its database ([`nix_db`]) included
 //! - [`overlay`]: files that the user adds, and where those for `/etc` go ([`etc_dir`])
+//! - [`host_key`]: an SSH host key, or its public half
 //!
 //! Readers start no processes, read no environment and no clock. They never run code of the closure.
 
@@ -27,6 +28,7 @@ pub mod device_spec;
 pub mod etc_dir;
 pub mod fstab;
 pub mod generated;
+pub mod host_key;
 pub mod initrd;
 pub mod installer;
 pub mod nar_hash;
