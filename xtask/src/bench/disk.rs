@@ -7,9 +7,8 @@ use std::path::{Path, PathBuf};
 
 use super::measure::Contender;
 use super::table::{self, Comparison};
-use super::{Args, Error, peers, stage};
-use crate::program::{self, say};
-use crate::{fixture, repo};
+use super::{Error, How, build_calve, peers, report, stage};
+use crate::{fixture, program, repo};
 
 /// `tar` of the closure's store paths.
 const TAR: &str = r#"tar cf "$OUT" -C / --files-from=<(sed s,^/,, "$CLOSURE/store-paths")"#;
@@ -26,29 +25,24 @@ const MKE2FS: &str =
 const EXT4: &str = r#""$EXT4" "$TREE" "$OUT" 3G"#;
 
 /// Measures everything and writes the report.
-pub(super) fn run(args: &Args) -> Result<String, Error> {
+pub(super) fn run(how: &How) -> Result<String, Error> {
     fixture::build(&["big"])?;
-    program::run(program::command("cargo").args([
-        "build",
-        "--release",
-        "--quiet",
-        "--package=calve",
-    ]))?;
+    let calve = build_calve()?;
     let mut example = program::command("cargo");
     example.args(["build", "--release", "--quiet", "--package=calve-image-core", "--example=ext4"]);
     program::run(&mut example)?;
-    let places = Places::find()?;
-    let mut report = header()?;
-    let wanted = |title: &str| args.only.as_ref().is_none_or(|only| title.contains(only.as_str()));
+    let places = Places::find(calve)?;
+    let rounds = how.rounds.unwrap_or(5);
+    let mut report = format!("## Disk images\n\n{}\n\n", report::circumstances("big")?);
     for (title, make) in COMPARISONS {
-        if wanted(title) {
+        if how.wants(title) {
             let comparison = make(&places, title)?;
-            report.push_str(&table::run(&comparison, args.rounds, &places.bench.join("run"))?);
+            report.push_str(&table::run(&comparison, rounds, &places.bench.join("run"))?);
             report.push('\n');
         }
     }
-    if wanted(reflink::TITLE) {
-        report.push_str(&reflink::run(&places, args.rounds)?);
+    if how.wants(reflink::TITLE) {
+        report.push_str(&reflink::run(&places, rounds)?);
     }
     Ok(report)
 }
@@ -71,13 +65,13 @@ pub(super) struct Places {
 }
 
 impl Places {
-    fn find() -> Result<Self, Error> {
+    fn find(calve: PathBuf) -> Result<Self, Error> {
         let release = repo::target().join("release");
         let bench = repo::target().join("bench");
         let closure = repo::target().join("fixture/big");
         let tree = stage::closure(&closure.join("store-paths"), &bench.join("staged"))?;
         let env = vec![
-            ("CALVE", release.join("calve")),
+            ("CALVE", calve),
             ("EXT4", release.join("examples/ext4")),
             ("FSTOOL", peers::fstool()?),
             ("MKEXT4", peers::mkext4()?),
@@ -88,7 +82,7 @@ impl Places {
     }
 
     pub(super) fn contender(&self, name: &'static str, script: impl Into<String>) -> Contender {
-        Contender { name, script: script.into(), env: self.env.clone() }
+        Contender { name, script: script.into(), env: self.env.clone(), ..Contender::default() }
     }
 
     /// The same contenders on another tree.
@@ -102,6 +96,7 @@ impl Places {
             name,
             script: (*script).to_owned(),
             env: env.clone(),
+            ..Contender::default()
         };
         contenders.iter().map(contender).collect()
     }
@@ -170,29 +165,4 @@ fn memory(places: &Places, title: &'static str) -> Result<Comparison, Error> {
                 Wall time differs, peak memory must not."
         .to_owned();
     Ok(Comparison { title, text, contenders })
-}
-
-fn header() -> Result<String, Error> {
-    let read = |program: &str, args: &[&str]| program::read(program::command(program).args(args));
-    let cpu = read("sh", &["-c", "grep -m1 'model name' /proc/cpuinfo | cut -d: -f2; nproc"])?;
-    let mut cpu = cpu.lines().map(str::trim);
-    let (model, cores) = (cpu.next().unwrap_or("unknown"), cpu.next().unwrap_or("?"));
-    let closure = read(
-        "sh",
-        &[
-            "-c",
-            r#"du -sbc $(cat "$0") | tail -1 | cut -f1; find $(cat "$0") | wc -l; wc -l <"$0""#,
-            &repo::target().join("fixture/big/store-paths").to_string_lossy(),
-        ],
-    )?;
-    let numbers: Vec<&str> = closure.split_whitespace().collect();
-    say("measuring; nothing else should run meanwhile");
-    Ok(format!(
-        "# Benchmarks\n\nMade by `cargo xtask bench disk --write`. Medians; every round runs every contender once, in turn, and is timed \
-         up to `sync -f`. Only ratios within one table mean anything: the machine is shared.\n\nMachine: {model}, {cores} cores. \
-         Sample closure `big`: {} bytes, {} entries, {} store paths.\n\n",
-        numbers.first().unwrap_or(&"?"),
-        numbers.get(1).unwrap_or(&"?"),
-        numbers.get(2).unwrap_or(&"?")
-    ))
 }

@@ -11,10 +11,12 @@ use super::Error;
 use crate::program;
 
 /// One way of doing the work.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Contender {
     /// As the table calls it.
     pub(super) name: &'static str,
+    /// Shell that runs before, and is not counted.
+    pub(super) before: &'static str,
     /// Shell; writes the file `$OUT`, works in `$DIR`.
     pub(super) script: String,
     /// Values the script uses, by name.
@@ -34,22 +36,40 @@ pub(super) struct Sample {
     pub(super) allocated: u64,
 }
 
+impl Sample {
+    /// The peak resident set in MiB.
+    pub(super) fn peak_mib(&self) -> f64 {
+        float(self.peak) / 1024.0
+    }
+
+    /// The size of the output in MiB.
+    pub(super) fn output_mib(&self) -> f64 {
+        float(self.allocated) / 1_048_576.0
+    }
+}
+
 /// Runs a contender in a directory that is emptied before and after.
 pub(super) fn sample(contender: &Contender, dir: &Path, round: usize) -> Result<Sample, Error> {
     empty(dir)?;
-    program::run(&mut program::command("sync"))?;
     let (out, cost) = (dir.join("out"), dir.join("cost"));
-    let mut command = program::command("bash");
-    command.args([
-        "-euc",
-        r#"/usr/bin/time -f "%U %S %M" -o "$COST" bash -euc "$SCRIPT"; sync -f "$OUT""#,
-    ]);
-    command.env("SCRIPT", &contender.script).env("OUT", &out).env("DIR", dir).env("COST", &cost);
-    command.envs(contender.env.iter().map(|(name, value)| (*name, value)));
+    let shell = |script: &str| {
+        let mut command = program::command("bash");
+        command.args(["-o", "pipefail", "-euc", script]);
+        command.env("SCRIPT", &contender.script).env("OUT", &out).env("DIR", dir);
+        command.env("COST", &cost).envs(contender.env.iter().map(|(name, value)| (*name, value)));
+        program::read(&mut command).map_err(|error| Error::Contender {
+            contender: contender.name.to_owned(),
+            round,
+            said: error.to_string(),
+        })
+    };
+    shell(contender.before)?;
+    program::run(&mut program::command("sync"))?;
     let start = Instant::now();
-    let said = program::read(&mut command).map(|_| ()).map_err(|error| error.to_string());
+    shell(
+        r#"/usr/bin/time -f "%U %S %M" -o "$COST" bash -o pipefail -euc "$SCRIPT"; sync -f "$OUT""#,
+    )?;
     let wall = start.elapsed().as_secs_f64();
-    said.map_err(|said| Error::Contender { contender: contender.name.to_owned(), round, said })?;
     let cost = std::fs::read_to_string(&cost).unwrap_or_default();
     let mut fields = cost.lines().last().unwrap_or_default().split(' ');
     let mut field =
@@ -77,4 +97,10 @@ fn empty(dir: &Path) -> Result<(), Error> {
 #[allow(clippy::as_conversions, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 fn whole(number: f64) -> u64 {
     if number.is_finite() { number as u64 } else { 0 }
+}
+
+/// Counts below 2^52 are exact.
+#[allow(clippy::as_conversions, clippy::cast_precision_loss)]
+fn float(count: u64) -> f64 {
+    count as f64
 }

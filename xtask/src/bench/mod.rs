@@ -6,13 +6,17 @@
 //!
 //! - [`measure`]: one run of one contender: wall, CPU, peak memory, size
 //! - [`table`]: rounds into medians and ratios, as Markdown
+//! - [`report`]: docs/benchmarks.md, of which every benchmark owns a section
 //! - [`stage`]: the trees that contenders work on
 //! - [`peers`]: other programs that do the same work, installed where they are missing
 //! - [`disk`]: the comparisons for disk images
+//! - [`archive`]: the comparisons for compressed archives
 
+mod archive;
 mod disk;
 mod measure;
 mod peers;
+mod report;
 mod stage;
 mod table;
 
@@ -25,24 +29,37 @@ use crate::{fixture, repo, setup};
 /// What to measure, and how often.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// What to measure.
+    #[command(subcommand)]
     subject: Subject,
-    /// Rounds; each runs every contender once.
-    #[arg(long, default_value_t = 5)]
-    rounds: usize,
-    /// Only comparisons whose title holds this text.
+}
+
+/// The benchmarks there are.
+#[derive(Debug, clap::Subcommand)]
+enum Subject {
+    /// Disk images and ext4, beside tar, mke2fs, nixpkgs' way and the peers.
+    Disk(How),
+    /// LXC and WSL archives, beside tar into zstd, xz and gzip; and rebuilding them.
+    Archive(archive::Args),
+}
+
+/// What all benchmarks ask.
+#[derive(Debug, clap::Args)]
+struct How {
+    /// Rounds; each runs every contender once. As many as a comparison deserves when not given.
     #[arg(long)]
-    only: Option<String>,
+    rounds: Option<usize>,
+    /// Only comparisons whose title holds one of these texts.
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
     /// Write the tables to docs/benchmarks.md.
     #[arg(long)]
     write: bool,
 }
 
-/// The benchmarks there are.
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum Subject {
-    /// Disk images and ext4, beside tar, mke2fs, nixpkgs' way and the peers.
-    Disk,
+impl How {
+    fn wants(&self, title: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|only| title.contains(only.as_str()))
+    }
 }
 
 /// Why a benchmark stopped.
@@ -70,18 +87,21 @@ const NEEDS: [Need; 3] = [
 /// `cargo xtask bench`.
 pub(crate) fn run(args: &Args) -> Result<(), Error> {
     setup::with(&NEEDS)?;
-    let report = match args.subject {
-        Subject::Disk => disk::run(args)?,
+    let (section, text, how) = match &args.subject {
+        Subject::Disk(how) => ("disk", disk::run(how)?, how),
+        Subject::Archive(args) => ("archive", archive::run(args)?, &args.how),
     };
-    say(&report);
-    if args.write {
-        let path = repo::root().join("docs/benchmarks.md");
-        std::fs::write(&path, report).map_err(|source| Error::File {
-            what: "write",
-            path: path.clone(),
-            source,
-        })?;
+    say(&text);
+    if how.write {
+        let path = report::write(section, &text)?;
         say(&format!("written to {}", path.display()));
     }
     Ok(())
+}
+
+/// Builds what is measured, as it is shipped.
+fn build_calve() -> Result<PathBuf, Error> {
+    let args = ["build", "--release", "--quiet", "--package=calve"];
+    program::run(program::command("cargo").args(args))?;
+    Ok(repo::target().join("release/calve"))
 }

@@ -18,8 +18,24 @@ pub(super) struct Comparison {
     pub(super) contenders: Vec<Contender>,
 }
 
+/// A comparison, and what every round of every contender cost.
+#[derive(Debug)]
+pub(super) struct Measured<'a> {
+    comparison: &'a Comparison,
+    samples: Vec<Vec<Sample>>,
+}
+
 /// Runs all rounds of a comparison below `dir` and writes its table.
 pub(super) fn run(comparison: &Comparison, rounds: usize, dir: &Path) -> Result<String, Error> {
+    Ok(measure(comparison, rounds, dir)?.table())
+}
+
+/// Runs all rounds of a comparison below `dir`.
+pub(super) fn measure<'a>(
+    comparison: &'a Comparison,
+    rounds: usize,
+    dir: &Path,
+) -> Result<Measured<'a>, Error> {
     let mut samples: Vec<Vec<Sample>> = comparison.contenders.iter().map(|_| Vec::new()).collect();
     for round in 1..=rounds {
         say(&format!("{}: round {round} of {rounds}", comparison.title));
@@ -27,12 +43,27 @@ pub(super) fn run(comparison: &Comparison, rounds: usize, dir: &Path) -> Result<
             samples.push(measure::sample(contender, dir, round)?);
         }
     }
-    Ok(render(comparison, &samples))
+    Ok(Measured { comparison, samples })
+}
+
+impl Measured<'_> {
+    /// Returns what a contender cost in the middle of its rounds.
+    pub(super) fn median(&self, name: &str, of: impl Fn(&Sample) -> f64) -> Option<f64> {
+        let index =
+            self.comparison.contenders.iter().position(|contender| contender.name == name)?;
+        Some(median(self.samples.get(index)?, of))
+    }
+
+    /// Writes the table.
+    pub(super) fn table(&self) -> String {
+        render(self.comparison, &self.samples)
+    }
 }
 
 fn render(comparison: &Comparison, samples: &[Vec<Sample>]) -> String {
-    let first = &comparison.contenders[0].name;
-    let mut text = format!("## {}\n\n{}\n\n", comparison.title, comparison.text);
+    let cell = |name: &str| name.replace('|', "\\|");
+    let first = cell(comparison.contenders[0].name);
+    let mut text = format!("### {}\n\n{}\n\n", comparison.title, comparison.text);
     // Writing to a String cannot fail.
     let _ = writeln!(text, "| | wall s (min–max) | ÷ {first} | CPU s | peak MiB | output MiB |");
     let _ = writeln!(text, "|---|---|---|---|---|---|");
@@ -42,10 +73,10 @@ fn render(comparison: &Comparison, samples: &[Vec<Sample>]) -> String {
         let walls = samples.iter().map(|sample| sample.wall);
         let (min, max) = (walls.clone().fold(f64::INFINITY, f64::min), walls.fold(0.0, f64::max));
         let cpu = median(samples, |sample| sample.cpu);
-        let peak = median(samples, |sample| float(sample.peak)) / 1024.0;
-        let allocated = median(samples, |sample| float(sample.allocated)) / 1_048_576.0;
+        let peak = median(samples, Sample::peak_mib);
+        let allocated = median(samples, Sample::output_mib);
         let ratio = wall / measure;
-        let name = contender.name;
+        let name = cell(contender.name);
         let _ = writeln!(
             text,
             "| {name} | {wall:.2} ({min:.2}–{max:.2}) | {ratio:.2} | {cpu:.2} | {peak:.0} | {allocated:.0} |"
@@ -63,10 +94,4 @@ fn median(samples: &[Sample], of: impl Fn(&Sample) -> f64) -> f64 {
         length if length % 2 == 1 => values[middle],
         _ => f64::midpoint(values[middle - 1], values[middle]),
     }
-}
-
-/// Counts below 2^52 are exact.
-#[allow(clippy::as_conversions, clippy::cast_precision_loss)]
-fn float(count: u64) -> f64 {
-    count as f64
 }

@@ -24,7 +24,7 @@ pub(super) fn run(places: &Places, rounds: usize) -> Result<String, Error> {
             Ok(mounted) => report.push_str(&on(places, kind, &mounted.at, rounds)?),
             Err(error) => {
                 say(&format!("NOT MEASURED on {kind}: {error}"));
-                report.push_str(&format!("## {TITLE}: {kind}\n\nNot measured here: {error}\n\n"));
+                report.push_str(&format!("### {TITLE}: {kind}\n\nNot measured here: {error}\n\n"));
             }
         }
     }
@@ -45,6 +45,7 @@ fn on(places: &Places, kind: &str, at: &Path, rounds: usize) -> Result<String, E
         name,
         script: script.to_owned(),
         env: env(tree),
+        ..Contender::default()
     };
     let tar = r#"tar cf "$OUT" -C "$TREE" ."#;
     let copied = format!("{EXT4} --no-clone");
