@@ -68,7 +68,7 @@ impl HostKey {
     pub fn add(&self, tree: &mut TreeBuilder, etc: EtcDir, epoch: Epoch) -> Result<Origin, Error> {
         let layer = tree.layer("the host key");
         let place = |name: &str| -> Result<TreePath, Error> {
-            Ok(etc.place(&TreePath::parse(&format!("{DIRECTORY}/{name}"))?)?)
+            Ok(etc.place(&TreePath::parse(format!("{DIRECTORY}/{name}"))?)?)
         };
         let public = Source::bytes(format!("{}\n", self.public).into_bytes());
         let public = Entry::file(Meta::root(Mode::F644, epoch), public);
