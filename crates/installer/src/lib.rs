@@ -1,6 +1,14 @@
-//! Brings up machines from NixOS closures that are already built. Nothing is here yet.
+//! Brings up machines from NixOS closures that are already built.
+//!
+//! - [`host_key`]: the SSH host key that a machine is given at its first boot
 //!
 //! Images came first, because an installed machine and a tested image are made from one layout
-//! description (`calve_image_core::disk::Layout`). What goes here: survey of a host, the printable steps
-//! of an installation, their journal, and the unlocking of encrypted roots over SSH
+//! description (`calve_image_core::disk::Layout`). What else goes here: survey of a host, the printable
+//! steps of an installation, their journal, and the unlocking of encrypted roots over SSH
 //! (`docs/architecture.md`).
+//!
+//! Nothing here prints, prompts or logs: values come back, and errors that name the thing.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr))]
+
+pub mod host_key;
