@@ -22,6 +22,10 @@ pub enum Sample {
     Full,
     /// systemd, also as stage 1.
     FullSystemd,
+    /// systemd as a container brings it: no kernel, and a database that it loads itself.
+    Container,
+    /// systemd in the shape of NixOS-WSL.
+    Wsl,
 }
 
 impl Sample {
@@ -31,6 +35,8 @@ impl Sample {
             Self::Mini => "mini",
             Self::Full => "full",
             Self::FullSystemd => "full-systemd",
+            Self::Container => "container",
+            Self::Wsl => "wsl",
         }
     }
 }

@@ -60,6 +60,17 @@ const NEEDS: &[Need] = &[
     Need { file: "blkid", package: "util-linux" },
     Need { file: "patchelf", package: "patchelf" },
     Need { file: "dpkg-deb", package: "dpkg" },
+    Need { file: "tar", package: "tar" },
+    Need { file: "gzip", package: "gzip" },
+    Need { file: "bsdtar", package: "libarchive-tools" },
+    Need { file: "lxc-start", package: "lxc" },
+    Need { file: "/usr/share/lxc/config/common.conf", package: "lxc" },
+    Need { file: "systemd-nspawn", package: "systemd-container" },
+    Need { file: "newuidmap", package: "uidmap" },
+    Need { file: "unshare", package: "util-linux" },
+    Need { file: "setpriv", package: "util-linux" },
+    Need { file: "pwck", package: "passwd" },
+    Need { file: "ssh-keygen", package: "openssh-client" },
 ];
 
 /// `cargo xtask setup`.

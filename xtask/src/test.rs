@@ -9,7 +9,7 @@ use crate::program::{self, say};
 use crate::{fixture, repo, setup};
 
 /// The samples that tests boot; `big` is for benchmarks only.
-const SAMPLES: [&str; 3] = ["mini", "full", "full-systemd"];
+const SAMPLES: [&str; 5] = ["mini", "full", "full-systemd", "container", "wsl"];
 
 /// Arguments of `cargo xtask test`.
 #[derive(Debug, clap::Args)]
