@@ -4,9 +4,11 @@
 //! names, whatever order the file system gives. It reports what is there; what that means for owner
 //! and mode in the image is the visitor's rule (store paths and overlays have different ones).
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
+use std::os::fd::AsFd;
 
 use rustix::fs::{self, AtFlags, Dir, FileType, OFlags};
+use rustix::io::Errno;
 
 use super::entry::{Device, Kind};
 use super::source::{HostDir, SourceError, field};
@@ -97,16 +99,9 @@ fn children<E: From<ScanError>>(
     let opened = dir
         .open_below(below, OFlags::RDONLY | OFlags::DIRECTORY)
         .map_err(|error| ScanError::from(dir.io("open directory", path, error)))?;
-    let listed = Dir::read_from(&opened)
-        .and_then(|entries| {
-            entries.map(|entry| Ok(entry?.file_name().to_owned())).collect::<Result<Vec<_>, _>>()
-        })
-        .map_err(|errno| refused(dir, "list directory", path, errno))?;
-    let mut names = listed;
-    names.retain(|name| !matches!(name.to_bytes(), b"." | b".."));
-    names.sort_unstable();
+    let listed = names(&opened).map_err(|errno| refused(dir, "list directory", path, errno))?;
     let length = path.len();
-    for name in names {
+    for name in listed {
         let name: &CStr = &name;
         if length > 0 {
             path.push(b'/');
@@ -118,6 +113,16 @@ fn children<E: From<ScanError>>(
         path.truncate(length);
     }
     Ok(())
+}
+
+/// Lists the names in an open directory, sorted, without `.` and `..`.
+pub(crate) fn names(directory: impl AsFd) -> rustix::io::Result<Vec<CString>> {
+    let entries = Dir::read_from(directory)?;
+    let mut names: Vec<CString> =
+        entries.map(|entry| Ok(entry?.file_name().to_owned())).collect::<Result<_, Errno>>()?;
+    names.retain(|name| !matches!(name.to_bytes(), b"." | b".."));
+    names.sort_unstable();
+    Ok(names)
 }
 
 fn device(stat: &fs::Stat, block: bool) -> Device {

@@ -144,19 +144,31 @@ impl HostDir {
     /// # Errors
     /// The system's answer with the path; anything but a regular file is refused.
     pub fn file(&self, below: &[u8]) -> Result<Source, SourceError> {
+        self.host_file(below).map(Source::Host)
+    }
+
+    /// Describes it as a file of the host, which is what it is.
+    ///
+    /// # Errors
+    /// As [`Self::file`].
+    pub fn host_file(&self, below: &[u8]) -> Result<Arc<HostFile>, SourceError> {
         let error = |errno: rustix::io::Errno| self.io("read the metadata of", below, errno.into());
         let stat = fs::statat(&self.0.fd, below, fs::AtFlags::SYMLINK_NOFOLLOW).map_err(error)?;
         if fs::FileType::from_raw_mode(stat.st_mode) != fs::FileType::RegularFile {
             let found = format!("expected a regular file, found mode {:o}", stat.st_mode);
             return Err(self.io("use", below, io::Error::new(io::ErrorKind::InvalidInput, found)));
         }
-        Ok(self.source(below, &stat))
+        Ok(self.described(below, &stat))
     }
 
     pub(super) fn source(&self, below: &[u8], stat: &fs::Stat) -> Source {
+        Source::Host(self.described(below, stat))
+    }
+
+    fn described(&self, below: &[u8], stat: &fs::Stat) -> Arc<HostFile> {
         let identity = Identity::of(stat);
         let place = Place::Below { dir: self.clone(), path: below.into() };
-        Source::Host(Arc::new(HostFile { place, identity }))
+        Arc::new(HostFile { place, identity })
     }
 
     pub(super) fn io(&self, action: &'static str, below: &[u8], source: io::Error) -> SourceError {
