@@ -84,7 +84,7 @@ impl Subject {
 }
 
 /// The time of everything that is not the store's.
-fn epoch() -> Result<Epoch, Failure> {
+pub(crate) fn epoch() -> Result<Epoch, Failure> {
     let Some(text) = std::env::var_os(SOURCE_DATE_EPOCH).filter(|text| !text.is_empty()) else {
         return Ok(Epoch::default());
     };

@@ -4,9 +4,29 @@ use calve_image_core::boot::preflight::{Finding, Severity};
 
 use crate::terminal::Terminal;
 
+/// What a system was held against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// The layout of a disk.
+    Layout,
+    /// What runs a container.
+    Container,
+}
+
+impl Side {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Layout => "layout",
+            Self::Container => "container",
+        }
+    }
+}
+
 /// Writes findings down, one paragraph each.
-pub(crate) fn text<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> String {
+pub(crate) fn text<'a>(findings: impl IntoIterator<Item = &'a Finding>, side: Side) -> String {
     let mut text = String::new();
+    let gives_line = format!("the {} gives", side.word());
+    let width = gives_line.len();
     for finding in findings {
         let Finding { about, wants, gives, mend, specialisation, .. } = finding;
         let whose = match specialisation {
@@ -14,18 +34,19 @@ pub(crate) fn text<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> Strin
             None => String::new(),
         };
         text.push_str(&format!(
-            "  {about}{whose}\n    the system wants  {wants}\n    the layout gives  {gives}\n    \
-             to mend it        {mend}\n"
+            "  {about}{whose}\n    {:<width$}  {wants}\n    {gives_line}  {gives}\n    \
+             {:<width$}  {mend}\n",
+            "the system wants", "to mend it"
         ));
     }
     text
 }
 
 /// Tells the user of what is no refusal.
-pub(crate) fn warn(findings: &[Finding], terminal: Terminal) {
+pub(crate) fn warn(findings: &[Finding], side: Side, terminal: Terminal) {
     let mut warnings =
         findings.iter().filter(|finding| finding.severity == Severity::Warning).peekable();
     if warnings.peek().is_some() {
-        terminal.say(format!("warning: it boots, but\n{}", text(warnings).trim_end()));
+        terminal.say(format!("warning: it boots, but\n{}", text(warnings, side).trim_end()));
     }
 }

@@ -6,6 +6,7 @@
 //! ([`terminal`]). The libraries' errors get their exit code and their hints at one place,
 //! [`failure`]. What the libraries do not do is done here: processes, the environment, signals.
 
+mod biggest;
 mod blueprint;
 mod closure_source;
 mod commands;

@@ -22,6 +22,8 @@ const LINE: Duration = Duration::from_secs(10);
 /// Watches a build and tells the user.
 #[derive(Debug)]
 pub(crate) struct Meter {
+    /// What is being done: `writing`.
+    verb: &'static str,
     terminal: Terminal,
     /// `None` where no terminal shows it.
     bar: Option<ProgressBar>,
@@ -37,10 +39,10 @@ struct State {
 
 impl Meter {
     /// A meter that shows nothing until the work begins.
-    pub(crate) fn new(terminal: Terminal) -> Self {
+    pub(crate) fn new(verb: &'static str, terminal: Terminal) -> Self {
         let is_drawn = terminal::stderr_is_lively() && !terminal.is_quiet();
         let state = State { total: Bytes::ZERO, done: Bytes::ZERO, told: Instant::now() };
-        Self { terminal, bar: is_drawn.then(bar), state: Mutex::new(state) }
+        Self { verb, terminal, bar: is_drawn.then(|| bar(verb)), state: Mutex::new(state) }
     }
 
     /// Takes the bar away: what comes next is words.
@@ -51,10 +53,9 @@ impl Meter {
     }
 }
 
-fn bar() -> ProgressBar {
-    let template =
-        "writing   {bar:32} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left  {msg}";
-    let style = ProgressStyle::with_template(template);
+fn bar(verb: &str) -> ProgressBar {
+    let rest = "{bar:32} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left  {msg}";
+    let style = ProgressStyle::with_template(&format!("{verb:<9} {rest}"));
     // The template is right, or the bar is a plain one.
     let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::no_length().with_style(style.progress_chars("━╸ "))
@@ -84,7 +85,8 @@ impl Progress for Meter {
                 state.told = Instant::now();
                 let State { total, done, .. } = *state;
                 let percent = u128::from(done.get()) * 100 / u128::from(total.get().max(1));
-                self.terminal.say(format!("writing   {done} of {total} ({percent} %), {current}"));
+                let verb = self.verb;
+                self.terminal.say(format!("{verb:<9} {done} of {total} ({percent} %), {current}"));
             }
             None => {}
         }

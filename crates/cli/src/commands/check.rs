@@ -56,7 +56,7 @@ pub(crate) fn run(args: Args, terminal: Terminal) -> Result<(), Failure> {
         terminal.print_json(&Document { toplevel: toplevel.clone(), profile, boots, findings })?;
     }
     let checked = checked?;
-    findings::warn(&checked.report.findings, terminal);
+    findings::warn(&checked.report.findings, findings::Side::Layout, terminal);
     if args.json {
         return Ok(());
     }

@@ -2,13 +2,15 @@
 
 use calve_image_core::boot::preflight::{Finding, Severity};
 use calve_image_core::disk::LayoutError;
-use calve_image_core::formats::disk;
+use calve_image_core::formats::fill::FillError;
+use calve_image_core::formats::{disk, lxc};
 use calve_image_core::inputs::system;
-use calve_image_core::{output, region};
+use calve_image_core::writers::tar;
+use calve_image_core::{output, pack, region};
 
 use super::Failure;
 use super::Kind;
-use crate::findings;
+use crate::findings::{self, Side};
 
 impl From<system::Error> for Failure {
     fn from(error: system::Error) -> Self {
@@ -28,8 +30,7 @@ impl From<disk::Error> for Failure {
     fn from(error: disk::Error) -> Self {
         match error {
             disk::Error::Refused(report) => {
-                let is_refusal = |finding: &&Finding| finding.severity == Severity::Refusal;
-                let note = findings::text(report.findings.iter().filter(is_refusal));
+                let note = refusals(&report.findings, Side::Layout);
                 Self::new(Kind::Refused, disk::Error::Refused(report)).note(note)
             }
             disk::Error::Loader(_) | disk::Error::Platform { .. } | disk::Error::Name(_) => {
@@ -39,13 +40,58 @@ impl From<disk::Error> for Failure {
             disk::Error::Layout(error) => error.into(),
             disk::Error::Homeless { .. } => Self::new(Kind::Usage, error)
                 .hint("put it where a volume is mounted: --overlay DIR:/persist, say"),
-            disk::Error::Conflict(_) => Self::new(Kind::Usage, error)
+            disk::Error::Fill(error) => error.into(),
+            disk::Error::Esp(_) | disk::Error::Stage1(_) => Self::new(Kind::Failed, error),
+        }
+    }
+}
+
+impl From<lxc::Error> for Failure {
+    fn from(error: lxc::Error) -> Self {
+        match error {
+            lxc::Error::Refused(findings) => {
+                let note = refusals(&findings, Side::Container);
+                Self::new(Kind::Refused, lxc::Error::Refused(findings)).note(note)
+            }
+            lxc::Error::Fill(error) => error.into(),
+            lxc::Error::Store(_) => Self::new(Kind::Failed, error),
+            lxc::Error::Path(_) | lxc::Error::StorePath(_) => Self::internal(error),
+        }
+    }
+}
+
+/// The findings that are refusals, written down.
+fn refusals(findings: &[Finding], side: Side) -> String {
+    let is_refusal = |finding: &&Finding| finding.severity == Severity::Refusal;
+    findings::text(findings.iter().filter(is_refusal), side)
+}
+
+impl From<FillError> for Failure {
+    fn from(error: FillError) -> Self {
+        match error {
+            FillError::Conflict(_) => Self::new(Kind::Usage, error)
                 .hint("an overlay may replace files of the image, but not what holds the system"),
-            disk::Error::Esp(_)
-            | disk::Error::Stage1(_)
-            | disk::Error::Store(_)
-            | disk::Error::Generated(_)
-            | disk::Error::Overlay(_) => Self::new(Kind::Failed, error),
+            FillError::Store(_) | FillError::Generated(_) | FillError::Overlay(_) => {
+                Self::new(Kind::Failed, error)
+            }
+        }
+    }
+}
+
+impl From<tar::Error> for Failure {
+    fn from(error: tar::Error) -> Self {
+        Self::new(Kind::Failed, error)
+    }
+}
+
+impl From<pack::Error> for Failure {
+    fn from(error: pack::Error) -> Self {
+        match error {
+            pack::Error::Read(error) => error.into(),
+            pack::Error::Path(_) => Self::internal(error),
+            pack::Error::Codec(_) | pack::Error::Cache(_) | pack::Error::Spool(_) => {
+                Self::new(Kind::Failed, error)
+            }
         }
     }
 }

@@ -8,15 +8,14 @@ use crate::boot::{esp, systemd_boot};
 use crate::disk::{self, Architecture, Geometry, Given, Layout, LayoutError, PartitionKind};
 use crate::epoch::Epoch;
 use crate::formats::Input;
+use crate::formats::fill::{Fill, FillError};
 use crate::formats::fit::{self, NameError};
 use crate::ids::Ids;
 use crate::inputs::etc_dir::EtcDir;
-use crate::inputs::generated::{self, Generated};
-use crate::inputs::overlay::{self, Overlay, Overlays, Rule};
+use crate::inputs::overlay::{Overlay, Rule};
 use crate::inputs::stage1::{self, Stage1};
-use crate::inputs::store_tree;
 use crate::plan::Plan;
-use crate::tree::{Conflict, Entry, Node, Tree, TreeBuilder, TreePath};
+use crate::tree::{Entry, Node, Tree, TreePath};
 
 /// What disk to make of a system.
 #[derive(Clone, Debug)]
@@ -87,24 +86,15 @@ pub enum Error {
     /// A name of the closure is none.
     #[error(transparent)]
     Name(#[from] NameError),
-    /// A store path cannot be read.
+    /// The store, Nix' state or the user's files cannot be laid out.
     #[error(transparent)]
-    Store(#[from] store_tree::Error),
-    /// Nix' database and its like cannot be made.
-    #[error(transparent)]
-    Generated(#[from] generated::Error),
-    /// An overlay cannot be read or has no place.
-    #[error(transparent)]
-    Overlay(#[from] overlay::Error),
+    Fill(#[from] FillError),
     /// A file would be on no volume, because the running system makes its root anew at each boot.
     #[error("{path} lies on no volume of the layout; its root is not kept on the disk")]
     Homeless {
         /// The file.
         path: TreePath,
     },
-    /// Two sources claim one path.
-    #[error(transparent)]
-    Conflict(#[from] Conflict),
     /// The volumes have no room, or are no volumes.
     #[error(transparent)]
     Layout(#[from] LayoutError),
@@ -138,7 +128,7 @@ pub fn plan(spec: &DiskSpec<'_>, input: Input<'_>) -> Result<Disk, Error> {
     let Checked { layout, report, esp } = check(spec, input)?;
     let tree = tree(spec, input, &layout, esp)?;
     refuse_homeless(&tree, &layout)?;
-    let trees = tree.split(&layout.mounts(), spec.epoch)?;
+    let trees = tree.split(&layout.mounts(), spec.epoch).map_err(FillError::from)?;
     let platform = &input.system.main.platform;
     let architecture = Architecture::of_platform(platform)
         .ok_or_else(|| Error::Platform { platform: platform.clone() })?;
@@ -155,27 +145,23 @@ fn tree(
     layout: &Layout,
     esp: Vec<(TreePath, Entry)>,
 ) -> Result<Tree, Error> {
-    let etc = etc(input)?;
-    let mut tree = TreeBuilder::new(spec.epoch);
-    store_tree::add(&mut tree, input.store, input.closure)?;
-    let generated = Generated {
-        closure: input.closure,
-        toplevel: &input.system.main.toplevel,
-        etc,
-        registration: false,
-        mount_points: &layout.mounts(),
-        epoch: spec.epoch,
-    };
-    generated.add(&mut tree)?;
     let mount = layout.partitions.iter().find(|partition| partition.kind == PartitionKind::Esp);
     let mount = mount.and_then(|esp| esp.content.mount()).ok_or(Error::NoEsp)?;
-    let layer = tree.layer("the boot loader");
-    for (path, entry) in esp {
-        tree.add(layer, mount.join(&path), entry);
-    }
-    let (overlays, rules) = (spec.overlays, spec.rules);
-    Overlays { overlays, rules, etc, epoch: spec.epoch }.add(&mut tree)?;
-    Ok(tree.build()?)
+    let fill = Fill {
+        overlays: spec.overlays,
+        rules: spec.rules,
+        epoch: spec.epoch,
+        etc: etc(input)?,
+        registration: false,
+        mount_points: &layout.mounts(),
+    };
+    fill.tree(input, |tree| {
+        let layer = tree.layer("the boot loader");
+        for (path, entry) in esp {
+            tree.add(layer, mount.join(&path), entry);
+        }
+        Ok(())
+    })
 }
 
 /// Without a root volume only what calve itself puts there may be missing: `/etc/NIXOS`, which

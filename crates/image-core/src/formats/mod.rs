@@ -2,11 +2,15 @@
 //!
 //! - [`archive`]: a file tree as a tar, compressed: what the next two have in common
 //! - [`disk`]: a GPT disk with an ESP and the system's volumes
+//! - [`lxc`]: a Proxmox container template
+//! - [`fill`]: what every image holds: the store, Nix' state, the user's files
 //! - [`fit`]: a layout and a closure, brought together: what the one offers, what the other wants
 
 pub mod archive;
 pub mod disk;
+pub mod fill;
 pub mod fit;
+pub mod lxc;
 
 use std::borrow::Cow;
 
@@ -25,6 +29,30 @@ pub struct Input<'a> {
     pub system: &'a System,
     /// What the system needs.
     pub closure: &'a Closure,
+}
+
+/// What sort of image to make of a system.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// A disk that boots.
+    #[default]
+    Disk,
+    /// A Proxmox container template.
+    Lxc,
+}
+
+impl Format {
+    /// All of them, for help texts and tests.
+    pub const ALL: [Self; 2] = [Self::Disk, Self::Lxc];
+
+    /// Returns its word.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Disk => "disk",
+            Self::Lxc => "lxc",
+        }
+    }
 }
 
 /// How an image file holds a disk.

@@ -32,9 +32,6 @@ const STATE: [&str; 9] = [
 /// mounted read-only needs them.
 const MOUNT_POINTS: [&str; 5] = ["/dev", "/etc", "/proc", "/run", "/sys"];
 
-/// Where `boot.postBootCommands` and `register-nix-paths.service` of image modules look.
-const REGISTRATION: &str = "/nix-path-registration";
-
 /// Why the files could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -88,7 +85,7 @@ impl Generated<'_> {
         let toplevel = self.toplevel.to_string();
         add("/nix/var/nix/profiles/system-1-link", self.link(&toplevel))?;
         if self.registration {
-            add(REGISTRATION, self.file(registration::write(self.closure.paths())))?;
+            add(registration::FILE, self.file(registration::write(self.closure.paths())))?;
         }
         if self.etc != EtcDir::ImmutableOverlay {
             let marker = self.etc.place(&TreePath::parse("/etc/NIXOS")?)?;

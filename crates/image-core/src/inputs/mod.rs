@@ -9,6 +9,7 @@
 //!   the devices
 //! - [`initrd`], [`stage1`]: what the first stage has at hand and what it will do
 //! - [`installer`]: which boot loader the closure would install; [`builder`]: how it is configured
+//! - [`script`]: what starts a program; [`first_boot`]: what a closure does once
 //! - [`system`]: a toplevel with all of the above
 //!
 //! And what an image is filled with:
@@ -26,6 +27,7 @@ pub mod closure;
 pub mod crypttab;
 pub mod device_spec;
 pub mod etc_dir;
+pub mod first_boot;
 pub mod fstab;
 pub mod generated;
 pub mod host_key;
@@ -37,6 +39,7 @@ pub mod nix_db;
 pub mod overlay;
 pub mod path_info;
 pub mod registration;
+pub mod script;
 pub mod stage1;
 pub mod store;
 pub mod store_db;

@@ -11,6 +11,9 @@ use super::closure::PathInfo;
 use super::nar_hash::{self, NarHash};
 use super::store_path::{self, StorePath};
 
+/// Where the loaders of images that are no ISO look for the text.
+pub const FILE: &str = "/nix-path-registration";
+
 /// Why a text is not a registration; lines count from 1.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {

@@ -1,7 +1,11 @@
 //! `calve build`: one kind of image per file.
 
+mod archive;
+mod compression;
+mod delivery;
 mod disk;
-mod image_file;
+mod lxc;
+mod outlet;
 
 use crate::failure::Failure;
 use crate::terminal::Terminal;
@@ -10,11 +14,13 @@ use crate::terminal::Terminal;
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
     Disk(disk::Args),
+    Lxc(lxc::Args),
 }
 
 /// Makes the image.
 pub(crate) fn run(command: Command, terminal: Terminal) -> Result<(), Failure> {
     match command {
         Command::Disk(args) => disk::run(args, terminal),
+        Command::Lxc(args) => lxc::run(args, terminal),
     }
 }

@@ -3,6 +3,13 @@
 //! A report is read off the plan's parts, so it can be made before anything is written (`--dry-run`).
 //! It is the document that `--json` prints: sizes are bytes, names are camelCase, ids are text as Linux
 //! shows them. Nothing in it is secret and nothing in it depends on the machine that built.
+//!
+//! - [`Report`]: a disk
+//! - [`archive`]: a file tree in an archive
+
+pub mod archive;
+
+pub use archive::ArchiveReport;
 
 use serde::Serialize;
 
@@ -18,6 +25,21 @@ use crate::region::Written;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
+    /// What is inside.
+    #[serde(flatten)]
+    pub contents: ContentsReport,
+    /// The disk.
+    pub disk: DiskReport,
+    /// The image file.
+    pub image: ImageReport,
+    /// What pre-flight warns of.
+    pub warnings: Vec<Finding>,
+}
+
+/// What an image holds, whatever its format.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ContentsReport {
     /// The system inside.
     pub toplevel: StorePath,
     /// NixOS' label.
@@ -28,14 +50,8 @@ pub struct Report {
     pub store_paths: usize,
     /// The sum of their NAR sizes.
     pub nar_size: u64,
-    /// How many files, directories and links the volumes hold.
+    /// How many files, directories and links the image holds.
     pub entries: usize,
-    /// The disk.
-    pub disk: DiskReport,
-    /// The image file.
-    pub image: ImageReport,
-    /// What pre-flight warns of.
-    pub warnings: Vec<Finding>,
 }
 
 /// A disk: its size, its ids, its partitions.
@@ -103,14 +119,8 @@ pub struct ImageReport {
 impl Report {
     /// Reports on a disk in a container; `image` is the plan of the file.
     pub fn of(input: Input<'_>, disk: &Disk, format: Container, image: &Plan) -> Self {
-        let main = &input.system.main;
         Self {
-            toplevel: main.toplevel.clone(),
-            label: main.label.clone(),
-            platform: main.platform.clone(),
-            store_paths: input.closure.paths().len(),
-            nar_size: input.closure.nar_size(),
-            entries: disk.entries,
+            contents: ContentsReport::of(input, disk.entries),
             disk: DiskReport::of(&disk.geometry),
             image: ImageReport {
                 format,
@@ -125,9 +135,28 @@ impl Report {
     /// Adds what is known only after writing.
     #[must_use]
     pub fn written(mut self, written: &Written) -> Self {
-        let hex = |digest: [u8; 32]| digest.iter().map(|byte| format!("{byte:02x}")).collect();
         self.image.sha256 = written.digest.map(hex);
         self
+    }
+}
+
+/// Writes a digest as `sha256sum` does.
+fn hex(digest: [u8; 32]) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+impl ContentsReport {
+    /// Reports on a system and the number of entries of its image.
+    pub fn of(input: Input<'_>, entries: usize) -> Self {
+        let main = &input.system.main;
+        Self {
+            toplevel: main.toplevel.clone(),
+            label: main.label.clone(),
+            platform: main.platform.clone(),
+            store_paths: input.closure.paths().len(),
+            nar_size: input.closure.nar_size(),
+            entries,
+        }
     }
 }
 
