@@ -144,7 +144,7 @@ const HASHES: &str = "nix-hash";
 
 /// The SHA-256 of a path's NAR, by Nix.
 fn nar_hash(tool: &Path, path: &Path) -> NarHash {
-    let hash = oracle::expect(tool, args!["--type", "sha256", "--base16", path]);
+    let hash = oracle::expect(tool, args!["--type", "sha256", path]);
     String::from_utf8(hash).unwrap().trim().parse().unwrap()
 }
 
