@@ -172,8 +172,8 @@ impl Store {
         }
         // Larger than two blocks: its parts are compressed by themselves.
         fs::create_dir_all(at(40)).unwrap();
-        fs::write(at(40).join("a"), noise(3, 20 << 20)).unwrap();
-        fs::write(at(40).join("b"), noise(4, 17 << 20)).unwrap();
+        fs::write(at(40).join("a"), noise(3, 100_003).repeat(180)).unwrap();
+        fs::write(at(40).join("b"), noise(4, 99_991).repeat(160)).unwrap();
         fs::write(at(40).join("c"), vec![0; 100_001]).unwrap();
         let infos = (0..=40).map(|number| info(store_path(number), nar_hash(&tool, &at(number))));
         let closure = closure(infos.collect());
