@@ -10,17 +10,20 @@
 //! - [`initrd`], [`stage1`]: what the first stage has at hand and what it will do
 //! - [`installer`]: which boot loader the closure would install; [`builder`]: how it is configured
 //! - [`script`]: what starts a program; [`first_boot`]: what a closure does once
+//! - [`activation`]: what the first activation would make
 //! - [`system`]: a toplevel with all of the above
 //!
 //! And what an image is filled with:
 //!
 //! - [`store_tree`]: the closure's files
 //! - [`generated`]: Nix' state around them, its database ([`nix_db`]) included
+//! - [`users`]: the accounts that the first activation makes
 //! - [`overlay`]: files that the user adds, and where those for `/etc` go ([`etc_dir`])
 //! - [`host_key`]: an SSH host key, or its public half
 //!
 //! Readers start no processes, read no environment and no clock. They never run code of the closure.
 
+pub mod activation;
 pub mod bootspec;
 pub mod builder;
 pub mod closure;
@@ -47,3 +50,4 @@ pub mod store_path;
 pub mod store_tree;
 pub mod system;
 pub mod table;
+pub mod users;
