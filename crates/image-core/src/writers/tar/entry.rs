@@ -41,10 +41,11 @@ pub(super) fn write(node: Node<'_>, out: &mut Vec<u8>) -> Result<(), Error> {
 
     let split = split(&path);
     let mut records = Records::default();
-    texts(&mut records, split.is_none().then_some(&path), target);
+    // Numbers first: some readers end a record at the first newline, and texts may hold one.
     records.push_beyond(LARGEST_SIZE, b"size", size.get());
     records.push_beyond(LARGEST_ID, b"uid", uid);
     records.push_beyond(LARGEST_ID, b"gid", gid);
+    texts(&mut records, split.is_none().then_some(&path), target);
     attributes(&mut records, node)?;
     records.write(out);
 
