@@ -8,6 +8,7 @@
 
 mod biggest;
 mod blueprint;
+mod cache_dir;
 mod closure_source;
 mod commands;
 mod disk_drawing;

@@ -2,6 +2,7 @@
 
 mod boot;
 mod build;
+mod cache;
 mod check;
 mod schema;
 mod show;
@@ -50,6 +51,8 @@ enum Command {
     Check(check::Args),
     Show(show::Args),
     Boot(boot::Args),
+    #[command(subcommand)]
+    Cache(cache::Command),
     Schema(schema::Args),
 }
 
@@ -73,6 +76,7 @@ fn run(args: Args) -> Result<(), Failure> {
         Command::Check(args) => check::run(args, terminal),
         Command::Show(args) => show::run(args, terminal),
         Command::Boot(args) => boot::run(args, terminal),
+        Command::Cache(command) => cache::run(command, terminal),
         Command::Schema(args) => schema::run(args, terminal),
     }
 }

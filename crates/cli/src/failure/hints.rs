@@ -1,12 +1,15 @@
 //! The libraries' errors with the kind and the hints that each deserves.
 
+use std::io;
+
 use calve_image_core::boot::preflight::{Finding, Severity};
 use calve_image_core::disk::LayoutError;
 use calve_image_core::formats::fill::FillError;
 use calve_image_core::formats::{disk, lxc};
 use calve_image_core::inputs::system;
+use calve_image_core::tree::source::SourceError;
 use calve_image_core::writers::tar;
-use calve_image_core::{output, pack, region};
+use calve_image_core::{cache, output, pack, region};
 
 use super::Failure;
 use super::Kind;
@@ -89,9 +92,8 @@ impl From<pack::Error> for Failure {
         match error {
             pack::Error::Read(error) => error.into(),
             pack::Error::Path(_) => Self::internal(error),
-            pack::Error::Codec(_) | pack::Error::Cache(_) | pack::Error::Spool(_) => {
-                Self::new(Kind::Failed, error)
-            }
+            pack::Error::Cache(error) => error.into(),
+            pack::Error::Codec(_) | pack::Error::Spool(_) => Self::new(Kind::Failed, error),
         }
     }
 }
@@ -141,6 +143,30 @@ impl From<region::Error> for Failure {
             failure.hint("nothing may change the store or an overlay during a build; try again")
         } else {
             failure
+        }
+    }
+}
+
+impl From<cache::Error> for Failure {
+    fn from(error: cache::Error) -> Self {
+        let answer = match &error {
+            cache::Error::Foreign { .. } => {
+                return Self::new(Kind::Usage, error).hint("name another directory: --cache DIR");
+            }
+            cache::Error::Block { .. } => return Self::internal(error),
+            cache::Error::Source(SourceError::Changed { .. }) => None,
+            cache::Error::Io { source, .. }
+            | cache::Error::Source(SourceError::Io { source, .. }) => Some(source.kind()),
+        };
+        let is_full =
+            matches!(answer, Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded));
+        let failure = Self::new(Kind::Failed, error);
+        if is_full {
+            failure.hint(
+                "calve cache trim --to SIZE makes room there; --no-cache builds without a cache",
+            )
+        } else {
+            failure.hint("--cache DIR names another directory for it")
         }
     }
 }

@@ -2,8 +2,18 @@
 
 use crate::run::{calve, output};
 
-const COMMANDS: [&[&str]; 6] =
-    [&[], &["build", "disk"], &["check"], &["show"], &["boot"], &["schema"]];
+const COMMANDS: [&[&str]; 10] = [
+    &[],
+    &["build", "disk"],
+    &["check"],
+    &["show"],
+    &["boot"],
+    &["cache"],
+    &["cache", "show"],
+    &["cache", "trim"],
+    &["cache", "clear"],
+    &["schema"],
+];
 
 #[test]
 fn help_fits_100_columns() {
@@ -35,6 +45,7 @@ fn the_first_screen() {
       check   Tell whether a system would boot from a profile's disk
       show    Show a profile, a system or an image
       boot    Start an image in QEMU
+      cache   Show or trim what is kept of earlier builds
       schema  Print the JSON schema of profiles
 
     Options:
