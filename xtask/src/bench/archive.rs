@@ -50,8 +50,7 @@ pub(super) fn run(args: &Args) -> Result<String, Error> {
         ("CALVE", build_calve()?),
         ("CLOSURE", fixtures.join(variant)),
         ("CHANGED", fixtures.join(format!("{variant}-changed"))),
-        // calve keeps its cache below this, as other programs do.
-        ("XDG_CACHE_HOME", bench.join("cache")),
+        ("CALVE_CACHE", bench.join("cache")),
     ];
     let mut report = format!("## Archives\n\n{}\n{TEXT}\n\n", report::circumstances(variant)?);
     for level in level::LEVELS.iter().filter(|level| args.how.wants(level.title)) {
@@ -83,7 +82,7 @@ fn compare(level: &Level, rounds: usize, env: &[(&'static str, PathBuf)]) -> Com
     if level.without_cache {
         contenders.push(contender(WITHOUT_CACHE, "", calve(FIRST) + " --no-cache"));
     }
-    contenders.push(contender(COLD, r#"rm -rf "$XDG_CACHE_HOME""#, calve(FIRST)));
+    contenders.push(contender(COLD, r#"rm -rf "$CALVE_CACHE""#, calve(FIRST)));
     contenders.push(contender(WARM, "", calve(FIRST)));
     contenders.push(contender(REBUILD, "", calve(CHANGED)));
     let text = match rounds {

@@ -72,7 +72,7 @@ pub(super) const LEVELS: [Level; 5] = [
     Level {
         title: "gzip6",
         pipeline: "tar | gzip -6",
-        build: "build wsl --compress gzip:6",
+        build: "build lxc --compress gzip:6",
         rounds: 3,
         without_cache: true,
         promises: &[Promise::Size, Promise::TwoCores { faster: 1.5 }],
