@@ -57,7 +57,7 @@ impl From<lxc::Error> for Failure {
                 Self::new(Kind::Refused, lxc::Error::Refused(findings)).note(note)
             }
             lxc::Error::Fill(error) => error.into(),
-            lxc::Error::Store(_) => Self::new(Kind::Failed, error),
+            lxc::Error::Store(_) | lxc::Error::HostKey(_) => Self::new(Kind::Failed, error),
             lxc::Error::Path(_) | lxc::Error::StorePath(_) => Self::internal(error),
         }
     }

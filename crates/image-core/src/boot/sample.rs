@@ -20,7 +20,7 @@ pub(crate) const TOP: &str = "22qfp468zx6lkb1b8lll57c5fia9ccgs-nixos-system-samp
 pub(crate) const CHILD: &str = "0cp4457rsfjysx8b863093x3ljf5yrry-nixos-system-sample-25.05";
 pub(crate) const KERNEL: &str = "p1ghxi6s5ar9ga8i0wcsadlng4vqc25a-linux-6.12";
 pub(crate) const INITRD: &str = "31nfjp6r58f3bm5ddfyc1f23kh7674vw-initrd-linux-6.12";
-const SYSTEMD: &str = "dkjkx193vdcfsb620i6awinym48z03lq-systemd-257";
+pub(crate) const SYSTEMD: &str = "dkjkx193vdcfsb620i6awinym48z03lq-systemd-257";
 const INSTALLER: &str = "y9i4scmv78gywlhbm19i3pg3cld72p8d";
 const BUILDER: &str = "dc5k4dn45d4spay66vy6alhcbycbmzds-systemd-boot";
 

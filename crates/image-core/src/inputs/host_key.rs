@@ -18,7 +18,7 @@ use crate::tree::{Entry, Meta, Mode, Origin, Source, TreeBuilder, TreePath};
 use crate::units::Bytes;
 
 /// Where sshd looks unless its configuration says otherwise.
-const DIRECTORY: &str = "/etc/ssh";
+pub const DIRECTORY: &str = "/etc/ssh";
 
 /// Only root may read a private key; sshd refuses others.
 const OWNER_ONLY: Mode = Mode::new(0o600);

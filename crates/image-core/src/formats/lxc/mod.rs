@@ -5,8 +5,9 @@
 //! What is in it follows what Proxmox does with it (pve-container: `PVE::LXC::Create`,
 //! `PVE::LXC::Setup::{Base,NixOS}`), and nixpkgs' `virtualisation/proxmox-lxc.nix`. The distribution is
 //! read from `/etc/os-release`, the architecture from the interpreter of `/sbin/init`. Network, host
-//! name and name servers are Proxmox' to write, at every start. There is no `/etc/ssh` unless
-//! somebody asks for a key in it: where it is, Proxmox makes host keys.
+//! name and name servers are Proxmox' to write, at every start. Where there is an `/etc/ssh`, Proxmox
+//! makes host keys in it when the container is created; so there is none, and where somebody wants a
+//! key of theirs in it, a `.pve-ignore.` file beside it keeps Proxmox from replacing that.
 
 pub mod preflight;
 
@@ -16,6 +17,7 @@ use crate::boot::preflight::Finding;
 use crate::epoch::Epoch;
 use crate::inputs::etc_dir::EtcDir;
 use crate::inputs::first_boot;
+use crate::inputs::host_key::{self, HostKey};
 use crate::inputs::overlay::{Overlay, Rule};
 use crate::inputs::system::System;
 use crate::inputs::{store, store_path};
@@ -40,6 +42,8 @@ pub struct LxcSpec<'a> {
     pub rules: &'a [Rule],
     /// The time of everything that is not the store's.
     pub epoch: Epoch,
+    /// The host key that the container is to have from the start.
+    pub host_key: Option<&'a HostKey>,
 }
 
 /// The files of a template.
@@ -63,6 +67,9 @@ pub enum Error {
     /// The image cannot be filled.
     #[error(transparent)]
     Fill(#[from] FillError),
+    /// The host key has no place.
+    #[error(transparent)]
+    HostKey(#[from] host_key::Error),
     /// A path that is none.
     #[error(transparent)]
     Path(#[from] PathError),
@@ -87,7 +94,10 @@ pub fn tree(spec: &LxcSpec<'_>, input: Input<'_>) -> Result<Lxc, Error> {
         registration: first_boot::loads_registration(input.store, toplevel, &init)?,
         mount_points: &[],
     };
-    let tree = fill.tree(input, |tree| own(tree, spec.epoch, init, os_release))?;
+    let tree = fill.tree(input, |tree| {
+        own(tree, spec.epoch, init, os_release)?;
+        spec.host_key.map_or(Ok(()), |key| keep_host_key(tree, spec.epoch, key))
+    })?;
     Ok(Lxc { tree, findings })
 }
 
@@ -111,6 +121,17 @@ fn own(
     Ok(())
 }
 
+/// Claims a host key, and what keeps Proxmox from writing its own in its place.
+fn keep_host_key(tree: &mut TreeBuilder, epoch: Epoch, key: &HostKey) -> Result<(), Error> {
+    let layer = key.add(tree, EtcDir::Plain, epoch)?;
+    for name in [&*key.name, &format!("{}.pub", key.name)] {
+        let marker = TreePath::parse(&format!("{}/.pve-ignore.{name}", host_key::DIRECTORY))?;
+        let empty = Entry::file(Meta::root(Mode::F644, epoch), Source::bytes(Vec::new()));
+        tree.add(layer, marker, empty);
+    }
+    Ok(())
+}
+
 /// Names a template as nixpkgs does; `ending` is that of the archive.
 ///
 /// Proxmox replaces other characters when a template is uploaded (`normalize_content_filename` of
@@ -124,3 +145,6 @@ pub fn file_name(system: &System, ending: &str) -> String {
     let (label, platform) = (safe(&system.main.label), safe(&system.main.platform));
     format!("nixos-image-lxc-proxmox-{label}-{platform}{ending}")
 }
+
+#[cfg(test)]
+mod tests;
