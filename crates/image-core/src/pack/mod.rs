@@ -42,7 +42,8 @@ pub struct Block {
     pub size: Bytes,
     /// How long it is unpacked.
     pub unpacked: Bytes,
-    /// What its codec remembers of it: gzip the CRC-32 of the unpacked bytes; others nothing.
+    /// What its codec remembers of it: gzip the CRC-32 of the unpacked bytes, xz the size without
+    /// padding, zstd nothing.
     pub tag: u64,
 }
 
