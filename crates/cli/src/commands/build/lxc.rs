@@ -47,7 +47,12 @@ pub(crate) fn run(args: Args, terminal: Terminal) -> Result<(), Failure> {
     let terminal = spec.keep_words_out(terminal);
     let subject = Spec::subject(&args.system, terminal)?;
     let input = subject.input();
-    let wanted = lxc::LxcSpec { overlays: &spec.overlays, rules: &spec.rules, epoch: spec.epoch };
+    let wanted = lxc::LxcSpec {
+        overlays: &spec.overlays,
+        rules: &spec.rules,
+        epoch: spec.epoch,
+        host_key: None,
+    };
     let lxc::Lxc { tree, findings } = lxc::tree(&wanted, input)?;
     let name = lxc::file_name(input.system, &compression.ending());
     let contents = Contents { format: Format::Lxc, name, tree, keys: Keys::none(), findings };
