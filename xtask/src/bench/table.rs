@@ -21,8 +21,10 @@ pub(super) struct Comparison {
 /// A comparison, and what every round of every contender cost.
 #[derive(Debug)]
 pub(super) struct Measured<'a> {
-    comparison: &'a Comparison,
-    samples: Vec<Vec<Sample>>,
+    /// What was compared.
+    pub(super) comparison: &'a Comparison,
+    /// The rounds of each contender.
+    pub(super) samples: Vec<Vec<Sample>>,
 }
 
 /// Runs all rounds of a comparison below `dir` and writes its table.

@@ -88,3 +88,47 @@ impl Promise {
         lines.into_iter().flatten().collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::level::LEVELS;
+    use super::*;
+
+    /// The promises of xz: what the pipeline took, and what calve did. Seconds, MiB of memory, MiB of output.
+    fn verdicts(pipeline: (f64, u64, u64), cold: (f64, u64, u64), rebuild: f64) -> String {
+        let level = &LEVELS[3];
+        let comparison = super::super::compare(level, 1, &[]);
+        let sample = |(wall, peak, output): (f64, u64, u64)| {
+            vec![Sample { wall, cpu: wall, peak: peak << 10, allocated: output << 20 }]
+        };
+        let samples = comparison.contenders.iter().map(|contender| match contender.name {
+            COLD => sample(cold),
+            REBUILD => sample((rebuild, 1, 1)),
+            name if name == level.pipeline => sample(pipeline),
+            _ => sample((1.0, 1, 1)),
+        });
+        table(level, &Measured { comparison: &comparison, samples: samples.collect() })
+    }
+
+    #[test]
+    fn a_promise_is_kept_up_to_its_limit() {
+        let kept = verdicts((100.0, 1, 200), (110.0, 400, 210), 10.0);
+        assert_eq!(
+            (kept.matches("| pass |").count(), kept.matches("miss").count()),
+            (4, 0),
+            "{kept}"
+        );
+    }
+
+    #[test]
+    fn what_is_beyond_a_limit_is_a_miss() {
+        let missed = verdicts((100.0, 1, 200), (111.0, 401, 211), 10.1);
+        assert_eq!(
+            (missed.matches("| pass |").count(), missed.matches("miss").count()),
+            (0, 4),
+            "{missed}"
+        );
+        assert!(missed.contains("| 1.11 |") && missed.contains("| 401.00 |"), "{missed}");
+        assert!(missed.contains("| 9.90 |"), "{missed}");
+    }
+}
