@@ -1,4 +1,4 @@
-//! Any small tree comes back equal through the `tar` crate.
+//! Any small tree comes back equal: through the `tar` crate, and as others list it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,25 +9,36 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Bytes that a name may hold. Not a newline: the crate ends a record there; other tests have them.
-fn byte() -> impl Strategy<Value = u8> {
-    any::<u8>().prop_map(|byte| if matches!(byte, 0 | b'/' | b'\n') { b'_' } else { byte })
+/// Whether there may be newlines: the crate ends a record there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Newlines {
+    Allowed,
+    Avoided,
 }
 
-fn name() -> impl Strategy<Value = Vec<u8>> {
+/// Bytes that a name may hold.
+fn byte(newlines: Newlines) -> impl Strategy<Value = u8> {
+    any::<u8>().prop_map(move |byte| match byte {
+        0 | b'/' => b'_',
+        b'\n' if newlines == Newlines::Avoided => b'_',
+        byte => byte,
+    })
+}
+
+fn name(newlines: Newlines) -> impl Strategy<Value = Vec<u8>> {
     let length = prop_oneof![4 => 1usize..20, 1 => 90usize..110, 1 => 140usize..=255];
     length
-        .prop_flat_map(|length| vec(byte(), length))
+        .prop_flat_map(move |length| vec(byte(newlines), length))
         .prop_map(|name| if name == b"." || name == b".." { b"_".to_vec() } else { name })
 }
 
-fn kind() -> impl Strategy<Value = Kind> {
+fn kind(newlines: Newlines) -> impl Strategy<Value = Kind> {
     let device = (any::<bool>(), 0u32..4096, 0u32..1 << 20)
         .prop_map(|(block, major, minor)| Kind::Device(Device { block, major, minor }));
     prop_oneof![
         3 => Just(Kind::Directory),
         3 => vec(any::<u8>(), 0..2000).prop_map(|data| Kind::File(Source::bytes(data))),
-        2 => vec(byte(), 1..300).prop_map(|target| Kind::Symlink(target.into())),
+        2 => vec(byte(newlines), 1..300).prop_map(|target| Kind::Symlink(target.into())),
         1 => device,
         1 => Just(Kind::Fifo),
     ]
@@ -37,8 +48,8 @@ fn id() -> impl Strategy<Value = u32> {
     prop_oneof![Just(0), 0u32..70_000, 2_097_150u32..2_097_154, Just(u32::MAX - 1)]
 }
 
-fn meta() -> impl Strategy<Value = Meta> {
-    let attribute = vec(byte(), 0..200);
+fn meta(newlines: Newlines) -> impl Strategy<Value = Meta> {
+    let attribute = vec(byte(newlines), 0..200);
     let xattrs = prop_oneof![
         2 => Just(BTreeMap::new()),
         1 => btree_map("user\\.[a-z ]{1,20}".prop_map(String::into_bytes), attribute, 1..3),
@@ -50,8 +61,8 @@ fn meta() -> impl Strategy<Value = Meta> {
 }
 
 /// Puts each entry into one of the directories before it.
-fn tree() -> impl Strategy<Value = Tree> {
-    let entry = (any::<prop::sample::Index>(), name(), meta(), kind());
+fn tree(newlines: Newlines) -> impl Strategy<Value = Tree> {
+    let entry = (any::<prop::sample::Index>(), name(newlines), meta(newlines), kind(newlines));
     vec(entry, 0..25).prop_map(|entries| {
         let mut corpus = corpus::Corpus::default();
         let (mut directories, mut taken) = (vec![Vec::new()], BTreeSet::new());
@@ -72,10 +83,28 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_tree_comes_back(tree in tree()) {
+    fn any_tree_comes_back_through_the_crate(tree in tree(Newlines::Avoided)) {
         let (_dir, archive) = written(&tree);
         let listing = readers::crate_listing(&archive, readers::Attributes::Show);
         prop_assert_eq!(listing, inside(&tree.listing()));
         prop_assert_eq!(readers::crate_data(&archive), readers::tree_digests(&tree));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_tree_is_listed_alike(tree in tree(Newlines::Allowed)) {
+        let (_dir, archive) = written(&tree);
+        let listing = inside(&bare(&tree).listing());
+        if let Some(tar) = oracle::need("tar") {
+            prop_assert_eq!(readers::gnu_listing(&tar, &archive), listing.clone());
+        }
+        if let Some(bsdtar) = oracle::need("bsdtar") {
+            let (listed, digests) = readers::mtree(&bsdtar, &archive);
+            prop_assert_eq!(listed, listing);
+            prop_assert_eq!(digests, readers::tree_digests(&tree));
+        }
     }
 }
