@@ -15,6 +15,7 @@ mod disk_drawing;
 mod drawing;
 mod failure;
 mod findings;
+mod host_key;
 mod interrupt;
 mod nix;
 mod profile;

@@ -4,6 +4,7 @@ mod boot;
 mod build;
 mod cache;
 mod check;
+mod first_boot;
 mod schema;
 mod show;
 
@@ -53,6 +54,8 @@ enum Command {
     Boot(boot::Args),
     #[command(subcommand)]
     Cache(cache::Command),
+    #[command(subcommand)]
+    FirstBoot(first_boot::Command),
     Schema(schema::Args),
 }
 
@@ -77,6 +80,7 @@ fn run(args: Args) -> Result<(), Failure> {
         Command::Show(args) => show::run(args, terminal),
         Command::Boot(args) => boot::run(args, terminal),
         Command::Cache(command) => cache::run(command, terminal),
+        Command::FirstBoot(command) => first_boot::run(command, terminal),
         Command::Schema(args) => schema::run(args, terminal),
     }
 }

@@ -10,6 +10,7 @@ use calve_image_core::inputs::system;
 use calve_image_core::tree::source::SourceError;
 use calve_image_core::writers::tar;
 use calve_image_core::{cache, output, pack, region};
+use calve_installer::host_key::store;
 
 use super::Failure;
 use super::Kind;
@@ -167,6 +168,25 @@ impl From<cache::Error> for Failure {
             )
         } else {
             failure.hint("--cache DIR names another directory for it")
+        }
+    }
+}
+
+impl From<store::Error> for Failure {
+    fn from(error: store::Error) -> Self {
+        match &error {
+            store::Error::NotAFile { .. } => Self::new(Kind::Usage, error),
+            store::Error::Io { source, .. } => {
+                let is_read_only = source.kind() == std::io::ErrorKind::ReadOnlyFilesystem;
+                let failure = Self::new(Kind::Failed, error);
+                if is_read_only {
+                    failure.hint(
+                        "what keeps the key has to be mounted, for writing, before it is asked for",
+                    )
+                } else {
+                    failure
+                }
+            }
         }
     }
 }

@@ -25,6 +25,7 @@ Exit codes:
   2    the arguments or the profile are wrong
   3    refused: the system would not boot from what the profile describes
   4    `calve boot`: the machine did not say what was expected
+  5    `calve first-boot`: nobody gave what was asked for
   130  interrupted";
 
 /// What sort of failure it is.
@@ -38,6 +39,8 @@ pub(crate) enum Kind {
     Refused,
     /// The machine did not say what was expected.
     NotUp,
+    /// Nobody gave what was asked for.
+    GivenUp,
     /// The user said stop.
     Interrupted,
     /// Whoever read our output went away, as `head` does: nothing to complain about.
@@ -55,6 +58,7 @@ impl Kind {
             Self::Usage => 2,
             Self::Refused => 3,
             Self::NotUp => 4,
+            Self::GivenUp => 5,
             // 128 + SIGINT, as a shell reports it.
             Self::Interrupted => 130,
         }

@@ -2,7 +2,7 @@
 
 use crate::run::{calve, output};
 
-const COMMANDS: [&[&str]; 10] = [
+const COMMANDS: [&[&str]; 11] = [
     &[],
     &["build", "disk"],
     &["check"],
@@ -12,6 +12,7 @@ const COMMANDS: [&[&str]; 10] = [
     &["cache", "show"],
     &["cache", "trim"],
     &["cache", "clear"],
+    &["first-boot", "host-key"],
     &["schema"],
 ];
 
@@ -41,12 +42,13 @@ fn the_first_screen() {
     Usage: calve [OPTIONS] <COMMAND>
 
     Commands:
-      build   Make an image of a system
-      check   Tell whether a system would boot from a profile's disk
-      show    Show a profile, a system or an image
-      boot    Start an image in QEMU
-      cache   Show or trim what is kept of earlier builds
-      schema  Print the JSON schema of profiles
+      build       Make an image of a system
+      check       Tell whether a system would boot from a profile's disk
+      show        Show a profile, a system or an image
+      boot        Start an image in QEMU
+      cache       Show or trim what is kept of earlier builds
+      first-boot  Ask, on a machine's own console, for what its image must not hold
+      schema      Print the JSON schema of profiles
 
     Options:
       -h, --help     Print help (see more with '--help')
@@ -62,6 +64,7 @@ fn the_first_screen() {
       2    the arguments or the profile are wrong
       3    refused: the system would not boot from what the profile describes
       4    `calve boot`: the machine did not say what was expected
+      5    `calve first-boot`: nobody gave what was asked for
       130  interrupted
     "#);
 }

@@ -9,6 +9,7 @@ mod build_disk;
 mod cache;
 mod check;
 mod fake;
+mod first_boot;
 mod help;
 mod profiles;
 mod reproducible;
