@@ -125,7 +125,7 @@ fn own(
 fn keep_host_key(tree: &mut TreeBuilder, epoch: Epoch, key: &HostKey) -> Result<(), Error> {
     let layer = key.add(tree, EtcDir::Plain, epoch)?;
     for name in [&*key.name, &format!("{}.pub", key.name)] {
-        let marker = TreePath::parse(&format!("{}/.pve-ignore.{name}", host_key::DIRECTORY))?;
+        let marker = TreePath::parse(format!("{}/.pve-ignore.{name}", host_key::DIRECTORY))?;
         let empty = Entry::file(Meta::root(Mode::F644, epoch), Source::bytes(Vec::new()));
         tree.add(layer, marker, empty);
     }
