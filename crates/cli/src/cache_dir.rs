@@ -54,7 +54,6 @@ pub(crate) const DEFAULT_SIZE: &str = "10G";
 
 impl CacheArgs {
     /// Opens the cache; none if the user wants none, or if the usual directory cannot be used.
-    #[allow(dead_code, reason = "for builds that compress")]
     pub(crate) fn open(&self, terminal: Terminal) -> Result<Option<Cache>, Failure> {
         if self.no_cache {
             return Ok(None);
@@ -75,7 +74,6 @@ impl CacheArgs {
 }
 
 /// Trims the cache after a build. The image is made, so what goes wrong here is only told.
-#[allow(dead_code, reason = "for builds that compress")]
 pub(crate) fn trim(cache: Option<Cache>, terminal: Terminal) {
     if let Some(Err(error)) = cache.map(Cache::trim) {
         terminal.say(format!("warning: the cache is not trimmed: {}", whole(&error.into())));

@@ -19,6 +19,7 @@ pub(crate) fn command(directory: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::cargo_bin("calve").unwrap();
     command.current_dir(directory).args(arguments);
     command.env_clear().env("TMPDIR", directory).env("PATH", "/nowhere");
+    command.env("XDG_CACHE_HOME", directory.join(".cache"));
     command
 }
 

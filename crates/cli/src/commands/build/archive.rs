@@ -21,6 +21,7 @@ use super::delivery::{self, Delivery, DeliveryArgs, OverlayArgs};
 use super::outlet::Outlet;
 use crate::biggest::Biggest;
 use crate::blueprint;
+use crate::cache_dir::{self, CacheArgs};
 use crate::failure::Failure;
 use crate::findings;
 use crate::system::{self, Found, SystemArgs};
@@ -40,6 +41,9 @@ pub(super) struct ArchiveArgs {
     overlays: OverlayArgs,
 
     #[command(flatten)]
+    cache: CacheArgs,
+
+    #[command(flatten)]
     delivery: DeliveryArgs,
 }
 
@@ -54,6 +58,7 @@ pub(super) struct Spec {
     pub(super) epoch: Epoch,
     /// How the archive is compressed.
     pub(super) compression: Compression,
+    cache: CacheArgs,
     delivery: Delivery,
 }
 
@@ -105,6 +110,7 @@ impl ArchiveArgs {
             rules: self.overlays.overlay_rule,
             epoch: blueprint::epoch()?,
             compression,
+            cache: self.cache,
             delivery: self.delivery.resolve(output),
         })
     }
@@ -158,8 +164,12 @@ impl Spec {
     ) -> Result<ArchiveReport, Failure> {
         let started = Instant::now();
         let spool = outlet.directory();
-        let workshop = Workshop { keys, cache: None, spool: &spool };
         let codec = self.compression.codec();
+        let cache = match codec {
+            Some(_) => self.cache.open(terminal)?,
+            None => None,
+        };
+        let workshop = Workshop { keys, cache: cache.as_ref(), spool: &spool };
         let packed = outlet.work("packing", |options| {
             let workers = u64::try_from(options.workers.get()).unwrap_or(1);
             let options = region::Options { memory: PACKER * workers, ..options };
@@ -172,6 +182,7 @@ impl Spec {
         let image = rootfs.plan(packed.as_ref()).map_err(Failure::internal)?;
         let name = outlet.name();
         let report = report.written(&outlet.write(&image, keys, self.delivery.digest)?);
+        cache_dir::trim(cache, terminal);
         terminal.say(done(&report, &name, started.elapsed().as_secs()));
         Ok(report)
     }

@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use std::thread;
 
 use calve_image_core::output::{Existing, Output};
+use calve_image_core::pack;
 use calve_image_core::plan::Plan;
 use calve_image_core::region::{self, Cancel, FreshFile, Keys, Region, Written};
 
@@ -114,7 +115,8 @@ impl Outlet {
 
     /// Says where there was no room, if that is what went wrong.
     fn explained(&self, error: impl Into<Failure> + Error + 'static) -> Failure {
-        let is_full = is_full(&error);
+        // A full cache has a hint of its own.
+        let is_full = is_full(&error) && !is_of_cache(&error);
         let failure = self.interrupt.or(error);
         match &self.target {
             Target::File(output) if is_full && !self.interrupt.came() => {
@@ -133,6 +135,11 @@ fn is_full(error: &(dyn Error + 'static)) -> bool {
     let cause = error.downcast_ref::<io::Error>();
     cause.is_some_and(|cause| cause.kind() == io::ErrorKind::StorageFull)
         || error.source().is_some_and(is_full)
+}
+
+/// Whether an error is about the cache.
+fn is_of_cache(error: &(dyn Error + 'static)) -> bool {
+    matches!(error.downcast_ref(), Some(pack::Error::Cache(_)))
 }
 
 /// Stdout as a file.
