@@ -26,8 +26,9 @@ pub(super) struct Args {
     variant: String,
 }
 
-/// What both sides read, in the same order.
-const TAR: &str = r#"tar --sort=name --numeric-owner -cf - -C / --files-from=<(sed s,^/,, "$CLOSURE/store-paths")"#;
+/// What both sides read, in the same order, and as NARs have it: a substituted store path has no hard
+/// links, while Debian's packages bring some.
+const TAR: &str = r#"tar --sort=name --numeric-owner --hard-dereference -cf - -C / --files-from=<(sed s,^/,, "$CLOSURE/store-paths")"#;
 /// From a registration file, so that neither side asks Nix.
 const FIRST: &str = r#""$CLOSURE/system" --registration "$CLOSURE/registration" -o "$OUT""#;
 const CHANGED: &str = r#""$CHANGED/system" --registration "$CHANGED/registration" -o "$OUT""#;
