@@ -12,6 +12,8 @@ use crate::Error;
 
 /// The registration's name in the scratch directory.
 const REGISTRATION: &str = "registration";
+/// The list of the sample's store paths, there too.
+const STORE_PATHS: &str = "store-paths";
 
 /// The sample systems of `cargo xtask fixture`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +68,9 @@ impl Images {
         let scratch = tempfile::Builder::new().prefix(name).tempdir()?;
         // Some tests go on as another user, who may not look into this checkout.
         fs::set_permissions(scratch.path(), fs::Permissions::from_mode(0o755))?;
-        fs::copy(sample.join("registration"), scratch.path().join(REGISTRATION))?;
+        for name in [REGISTRATION, STORE_PATHS] {
+            fs::copy(sample.join(name), scratch.path().join(name))?;
+        }
         let system = sample.join("system").canonicalize()?;
         Ok(Ok(Self { system, calve, scratch }))
     }
@@ -112,18 +116,47 @@ impl Images {
         Ok(image)
     }
 
-    /// The arguments that name the command and the sample.
+    /// Builds an archive of the sample, `calve build lxc` or `calve build wsl`, under this name.
+    pub fn archive(&self, format: &str, name: &str, more: &[&str]) -> Result<PathBuf, Error> {
+        let archive = self.scratch().join(name);
+        let mut all = self.arguments_for(format);
+        all.extend(["-o".to_owned(), archive.display().to_string()]);
+        all.extend(more.iter().map(|&argument| argument.to_owned()));
+        self.calve(&all)?;
+        Ok(archive)
+    }
+
+    /// The arguments that name the command for disks and the sample.
     pub fn arguments(&self) -> Vec<String> {
+        self.arguments_for("disk")
+    }
+
+    /// The arguments that name a command of `calve build` and the sample.
+    pub fn arguments_for(&self, format: &str) -> Vec<String> {
         let (system, registration) = (self.system.display(), self.registration());
         let registration = registration.display();
-        ["build", "disk", &system.to_string(), "--registration", &registration.to_string()]
+        ["build", format, &system.to_string(), "--registration", &registration.to_string()]
             .map(str::to_owned)
             .to_vec()
     }
 
+    /// The toplevel of the sample.
+    pub fn system(&self) -> &Path {
+        &self.system
+    }
+
+    /// The store paths of the sample, sorted.
+    pub fn store_paths(&self) -> Result<Vec<String>, Error> {
+        let paths = fs::read_to_string(self.scratch().join(STORE_PATHS))?;
+        Ok(paths.lines().map(str::to_owned).collect())
+    }
+
     /// Runs `calve`, and gives what it wrote to its standard output.
     pub fn calve(&self, arguments: &[String]) -> Result<String, Error> {
-        let output = self.run(Command::new(&self.calve).args(arguments))?;
+        // Never what the user's own builds left.
+        let cache = self.scratch().join("cache");
+        let mut calve = Command::new(&self.calve);
+        let output = self.run(calve.args(arguments).env("CALVE_CACHE", cache))?;
         if !output.status.success() {
             return Err(Error::Calve {
                 arguments: arguments.to_vec(),

@@ -15,11 +15,13 @@
 //!
 //! A scenario builds an image of a sample system with the `calve` binary that `CALVE_BIN` names,
 //! boots it, and talks to the root shell on its serial console. [`Images`] are the part without a
-//! machine, for what the built program promises on its own: bytes, privileges, signals. Where
+//! machine, for what the built program promises on its own: bytes, privileges, signals;
+//! [`container`] starts what is no disk. Where
 //! something it needs is missing a test says so and passes, except when `CI=true`. Evidence of a
 //! failed boot stays in `target/evidence/<scenario>/<number of the boot>`. `CALVE_TEST_PATIENCE=3`
 //! makes every deadline three times longer.
 
+pub mod container;
 mod guest;
 mod images;
 mod scenario;
@@ -98,6 +100,14 @@ pub enum Error {
         /// What came of it.
         output: Output,
     },
+    /// A container did not come up, or did not go down.
+    #[error("the container is not as it should be: {said}\nthe end of its console:\n{console}")]
+    NotUp {
+        /// What is known.
+        said: String,
+        /// The end of what it wrote.
+        console: String,
+    },
     /// A command is too long for the guest's terminal.
     #[error("the command has {size} bytes, the guest's shell takes {most}: {command:?}")]
     TooLong {
@@ -135,6 +145,7 @@ impl fmt::Debug for Error {
             | Self::Disk(_)
             | Self::Start(_)
             | Self::Command { .. }
+            | Self::NotUp { .. }
             | Self::TooLong { .. }
             | Self::Garbled { .. } => {
                 write!(f, "{self}")?;

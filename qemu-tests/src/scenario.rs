@@ -97,7 +97,7 @@ impl Scenario {
     }
 }
 
-fn patience() -> Duration {
+pub(crate) fn patience() -> Duration {
     let factor = env::var("CALVE_TEST_PATIENCE").ok().and_then(|factor| factor.parse().ok());
     PATIENCE.saturating_mul(factor.unwrap_or(1))
 }
