@@ -19,14 +19,14 @@ pub enum Compression {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ParseError {
     /// The part before the colon.
-    #[error("compression is zstd, xz, gzip or none, found {found:?}")]
+    #[error("expected zstd, xz, gzip or none, found {found:?}")]
     Codec {
         /// What was found.
         found: String,
     },
     /// The part after the colon.
     #[error(
-        "{codec} takes fast, default, release or a level from {first} to {last}, found {found:?}"
+        "expected fast, default, release or a level of {codec} from {first} to {last}, found {found:?}"
     )]
     Level {
         /// The codec.
@@ -39,7 +39,7 @@ pub enum ParseError {
         found: String,
     },
     /// A colon where there is nothing to tune.
-    #[error("compression none has no level, found {found:?}")]
+    #[error("expected none without a level, found {found:?}")]
     LevelOfNone {
         /// What was found.
         found: String,
@@ -172,15 +172,15 @@ mod tests {
     #[test]
     fn errors_say_what_would_be_understood() {
         let error = |text| Compression::parse(text).unwrap_err().to_string();
-        let words = "compression is zstd, xz, gzip or none, found";
+        let words = "expected zstd, xz, gzip or none, found";
         assert_eq!(error("zst"), format!("{words} \"zst\""));
         assert_eq!(error(""), format!("{words} \"\""));
         assert_eq!(error("ZSTD:3"), format!("{words} \"ZSTD\""));
-        let levels = "takes fast, default, release or a level from";
-        assert_eq!(error("zstd:22"), format!("zstd {levels} 1 to 19, found \"22\""));
-        assert_eq!(error("xz:best"), format!("xz {levels} 0 to 9, found \"best\""));
-        assert_eq!(error("gzip:"), format!("gzip {levels} 1 to 9, found \"\""));
-        assert_eq!(error("gzip:256"), format!("gzip {levels} 1 to 9, found \"256\""));
-        assert_eq!(error("none:fast"), "compression none has no level, found \"fast\"");
+        let levels = "expected fast, default, release or a level of";
+        assert_eq!(error("zstd:22"), format!("{levels} zstd from 1 to 19, found \"22\""));
+        assert_eq!(error("xz:best"), format!("{levels} xz from 0 to 9, found \"best\""));
+        assert_eq!(error("gzip:"), format!("{levels} gzip from 1 to 9, found \"\""));
+        assert_eq!(error("gzip:256"), format!("{levels} gzip from 1 to 9, found \"256\""));
+        assert_eq!(error("none:fast"), "expected none without a level, found \"fast\"");
     }
 }

@@ -57,7 +57,8 @@ mod tests {
     #[test]
     fn memory_is_what_a_context_takes() {
         let data = vec![7; 16 << 20];
-        for level in LEVELS {
+        // The most demanding level of each arm, and the others' neighbours.
+        for level in [1, 8, 9, 11, 12, 15, 16, 18, 19] {
             let mut context = CCtx::create();
             context.set_parameter(CParameter::CompressionLevel(level.into())).unwrap();
             let mut out = vec![0; zstd_safe::compress_bound(data.len())];
