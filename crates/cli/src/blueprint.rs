@@ -8,11 +8,10 @@ use calve_image_core::epoch::Epoch;
 use calve_image_core::formats::{Input, disk::DiskSpec};
 use calve_image_core::ids::Ids;
 use calve_image_core::inputs::overlay::{Overlay, Rule};
-use calve_image_core::inputs::system::System;
 
 use crate::failure::Failure;
 use crate::profile::{DiskSize, Named};
-use crate::system::Found;
+use crate::system::{self, Found};
 
 /// The variable that reproducible builds take their time from (reproducible-builds.org).
 const SOURCE_DATE_EPOCH: &str = "SOURCE_DATE_EPOCH";
@@ -32,8 +31,7 @@ pub(crate) struct Blueprint {
 /// A system read, with the ids that its disk will have.
 #[derive(Debug)]
 pub(crate) struct Subject {
-    found: Found,
-    system: System,
+    system: system::Subject,
     ids: Ids,
 }
 
@@ -53,13 +51,13 @@ impl Blueprint {
 
     /// Reads a system, and derives the ids of this disk of it.
     pub(crate) fn subject(&self, found: Found) -> Result<Subject, Failure> {
-        let system = System::of(&found.store, &found.toplevel)?;
+        let system = system::Subject::read(found)?;
         // What the profile means counts, not how it is written down.
         let profile = serde_json::to_vec(&self.profile.profile).map_err(Failure::internal)?;
-        let toplevel = found.toplevel.to_string();
+        let toplevel = system.found.toplevel.to_string();
         let seed = self.seed.as_deref().unwrap_or_default();
         let ids = Ids::from_parts(&[&profile, toplevel.as_bytes(), seed.as_bytes()]);
-        Ok(Subject { found, system, ids })
+        Ok(Subject { system, ids })
     }
 
     /// The disk in the library's words.
@@ -79,7 +77,7 @@ impl Blueprint {
 impl Subject {
     /// The system in the library's words.
     pub(crate) fn input(&self) -> Input<'_> {
-        Input { store: &self.found.store, system: &self.system, closure: &self.found.closure }
+        self.system.input()
     }
 }
 

@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use calve_image_core::formats::Input;
 use calve_image_core::inputs::closure::Closure;
 use calve_image_core::inputs::store::{self, HostStore};
 use calve_image_core::inputs::store_path::StorePath;
+use calve_image_core::inputs::system::System;
 
 use crate::closure_source::{self, Origin, Wanted};
 use crate::failure::{Failure, Kind};
@@ -53,6 +55,31 @@ pub(crate) struct Found {
     pub(crate) store: HostStore,
     /// What it needs.
     pub(crate) closure: Closure,
+}
+
+/// A system found and read.
+#[derive(Debug)]
+pub(crate) struct Subject {
+    pub(crate) found: Found,
+    system: System,
+}
+
+impl Subject {
+    /// Finds the system that the arguments say, and reads it.
+    pub(crate) fn find(args: &SystemArgs, terminal: Terminal) -> Result<Self, Failure> {
+        Self::read(find(args, terminal)?)
+    }
+
+    /// Reads a system.
+    pub(crate) fn read(found: Found) -> Result<Self, Failure> {
+        let system = System::of(&found.store, &found.toplevel)?;
+        Ok(Self { found, system })
+    }
+
+    /// The system in the library's words.
+    pub(crate) fn input(&self) -> Input<'_> {
+        Input { store: &self.found.store, system: &self.system, closure: &self.found.closure }
+    }
 }
 
 /// Finds the system, building it first where a flake is named.

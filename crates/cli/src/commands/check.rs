@@ -1,26 +1,35 @@
-//! `calve check`: whether a system would boot from a profile's disk, without making it.
+//! `calve check`: whether a system would start from an image, without making it.
 
 use calve_image_core::boot::preflight::Finding;
-use calve_image_core::formats::disk;
+use calve_image_core::formats::{Format, disk, lxc};
 use serde::Serialize;
 
 use crate::blueprint::Blueprint;
 use crate::failure::Failure;
-use crate::system::{self, SystemArgs};
+use crate::findings::Side;
+use crate::system::{Subject, SystemArgs};
 use crate::terminal::Terminal;
-use crate::{findings, profile};
+use crate::{findings, profile, system};
 
-/// Tell whether a system would boot from a profile's disk
+/// Tell whether a system would boot from a profile's disk, or start in a container
 ///
-/// Holds the system's own fstab, initrd, kernel and boot loader against the profile, as `calve
-/// build` does first. Nothing is written. The exit code is 3 if the disk would not boot.
+/// Holds the system's own fstab, initrd, kernel and boot loader against the profile, or its init
+/// against what Proxmox starts, as `calve build` does first. Nothing is written. The exit code is 3
+/// if it would not boot.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  calve check ./result -p server")]
+#[command(after_help = "\
+Examples:
+  calve check ./result -p server
+  calve check ./result --for lxc")]
 pub(crate) struct Args {
     #[command(flatten)]
     system: SystemArgs,
 
-    /// The profile: a name (minimal, server) or a file
+    /// What the system is to become: disk or lxc
+    #[arg(long = "for", value_parser = format, default_value = "disk", value_name = "FORMAT")]
+    format: Format,
+
+    /// The profile of a disk: a name (minimal, server) or a file
     #[arg(long, short, default_value = profile::DEFAULT, value_name = "NAME|FILE")]
     profile: String,
 
@@ -34,31 +43,81 @@ pub(crate) struct Args {
 #[serde(rename_all = "camelCase")]
 struct Document<'a> {
     toplevel: String,
-    profile: &'a str,
+    format: Format,
+    profile: Option<&'a str>,
     boots: bool,
     findings: &'a [Finding],
 }
 
+/// What a check said.
+#[derive(Debug)]
+struct Verdict {
+    toplevel: String,
+    profile: Option<String>,
+    findings: Vec<Finding>,
+    side: Side,
+    refusal: Option<Failure>,
+}
+
+fn format(word: &str) -> Result<Format, String> {
+    let known = Format::ALL.into_iter().find(|format| format.word() == word);
+    known.ok_or_else(|| format!("expected {}", Format::ALL.map(Format::word).join(" or ")))
+}
+
 /// Checks.
 pub(crate) fn run(args: Args, terminal: Terminal) -> Result<(), Failure> {
+    let verdict = match args.format {
+        Format::Disk => of_disk(&args, terminal)?,
+        Format::Lxc => of_container(&args, terminal)?,
+    };
+    let Verdict { toplevel, profile, findings, side, refusal } = verdict;
+    if args.json {
+        terminal.print_json(&Document {
+            toplevel: toplevel.clone(),
+            format: args.format,
+            profile: profile.as_deref(),
+            boots: refusal.is_none(),
+            findings: &findings,
+        })?;
+    }
+    if let Some(refusal) = refusal {
+        return Err(refusal);
+    }
+    findings::warn(&findings, side, terminal);
+    if args.json {
+        return Ok(());
+    }
+    terminal.print(&match profile {
+        Some(profile) => format!("{toplevel} would boot from profile {profile}\n"),
+        None => format!("{toplevel} would start in a Proxmox container\n"),
+    })
+}
+
+fn of_disk(args: &Args, terminal: Terminal) -> Result<Verdict, Failure> {
     let blueprint = Blueprint::new(profile::read(&args.profile)?)?;
     let found = system::find(&args.system, terminal)?;
     let toplevel = found.toplevel.to_string();
     let subject = blueprint.subject(found)?;
-    let checked = disk::check(&blueprint.spec(&subject), subject.input());
-    let profile = blueprint.profile.name.as_str();
-    if args.json {
-        let (boots, findings) = match &checked {
-            Ok(checked) => (true, checked.report.findings.as_slice()),
-            Err(disk::Error::Refused(report)) => (false, report.findings.as_slice()),
-            Err(_) => (false, &[][..]),
-        };
-        terminal.print_json(&Document { toplevel: toplevel.clone(), profile, boots, findings })?;
-    }
-    let checked = checked?;
-    findings::warn(&checked.report.findings, findings::Side::Layout, terminal);
-    if args.json {
-        return Ok(());
-    }
-    terminal.print(&format!("{toplevel} would boot from profile {profile}\n"))
+    let (findings, refusal) = match disk::check(&blueprint.spec(&subject), subject.input()) {
+        Ok(checked) => (checked.report.findings, None),
+        Err(disk::Error::Refused(report)) => {
+            (report.findings.clone(), Some(disk::Error::Refused(report).into()))
+        }
+        Err(error) => (Vec::new(), Some(error.into())),
+    };
+    let profile = Some(blueprint.profile.name);
+    Ok(Verdict { toplevel, profile, findings, side: Side::Layout, refusal })
+}
+
+fn of_container(args: &Args, terminal: Terminal) -> Result<Verdict, Failure> {
+    let subject = Subject::find(&args.system, terminal)?;
+    let toplevel = subject.found.toplevel.to_string();
+    let (findings, refusal) = match lxc::preflight::check(subject.input()) {
+        Ok(checked) => (checked.findings, None),
+        Err(lxc::Error::Refused(findings)) => {
+            (findings.clone(), Some(lxc::Error::Refused(findings).into()))
+        }
+        Err(error) => (Vec::new(), Some(error.into())),
+    };
+    Ok(Verdict { toplevel, profile: None, findings, side: Side::Container, refusal })
 }

@@ -120,14 +120,14 @@ impl From<output::Error> for Failure {
             output::Error::Exists { .. } => {
                 Self::new(Kind::Usage, error).hint("--force replaces it")
             }
-            output::Error::NotAFile { path, .. } => {
+            output::Error::NotAFile { path, found: "block device" } => {
                 let path = path.display().to_string();
                 Self::new(Kind::Usage, error)
                     .hint(format!("to write a device: calve build disk -o - | dd of={path} bs=4M"))
             }
-            output::Error::NoName { .. } | output::Error::NoDirectory { .. } => {
-                Self::new(Kind::Usage, error)
-            }
+            output::Error::NotAFile { .. }
+            | output::Error::NoName { .. }
+            | output::Error::NoDirectory { .. } => Self::new(Kind::Usage, error),
             output::Error::Io { .. } => Self::new(Kind::Failed, error),
         }
     }

@@ -12,7 +12,7 @@ pub(crate) const TOPLEVEL: &str = "0a1b2c3d4f5g6h7i8j9k0l1m2n3p4q5r-nixos-system
 const ETC: &str = "1a1b2c3d4f5g6h7i8j9k0l1m2n3p4q5r-etc";
 const KERNEL: &str = "2a1b2c3d4f5g6h7i8j9k0l1m2n3p4q5r-linux-6.12";
 const INITRD: &str = "3a1b2c3d4f5g6h7i8j9k0l1m2n3p4q5r-initrd-linux-6.12";
-const SYSTEMD: &str = "4a1b2c3d4f5g6h7i8j9k0l1m2n3p4q5r-systemd-258";
+pub(crate) const SYSTEMD: &str = "4a1b2c3d4f5g6h7i8j9k0l1m2n3p4q5r-systemd-258";
 const INSTALLER: &str = "5a1b2c3d4f5g6h7i8j9k0l1m2n3p4q5r-install-systemd-boot.sh";
 const MODULES: &str = "6a1b2c3d4f5g6h7i8j9k0l1m2n3p4q5r-kernel-modules";
 
@@ -109,7 +109,26 @@ impl Fake {
         self.put(ETC, "bin/install-grub", "#!/nix/store/bash\ninstall-grub.pl\n");
     }
 
-    fn path(&self, path: &str, inner: &str) -> PathBuf {
+    /// Makes it a container: no kernel, and an init that a shell of the closure runs.
+    pub(crate) fn container(&self) {
+        for file in ["boot.json", "kernel", "initrd", "kernel-modules"] {
+            fs::remove_file(self.path(TOPLEVEL, file)).unwrap();
+        }
+        // As much of an ELF header as tells that it is for x86_64.
+        self.put(SYSTEMD, "bin/sh", "\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\x3e\0");
+        self.init(&format!("#! /nix/store/{SYSTEMD}/bin/sh\necho hello\n"));
+        self.put(ETC, "etc/os-release", "NAME=NixOS\nID=nixos\n");
+    }
+
+    /// Replaces the toplevel's init.
+    pub(crate) fn init(&self, text: &str) {
+        fs::remove_file(self.path(TOPLEVEL, "init")).unwrap();
+        self.put(TOPLEVEL, "init", text);
+        let executable = fs::Permissions::from_mode(0o555);
+        fs::set_permissions(self.path(TOPLEVEL, "init"), executable).unwrap();
+    }
+
+    pub(crate) fn path(&self, path: &str, inner: &str) -> PathBuf {
         let path = self.dir().join("store/nix/store").join(path);
         if inner.is_empty() { path } else { path.join(inner) }
     }

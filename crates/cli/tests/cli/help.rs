@@ -2,9 +2,10 @@
 
 use crate::run::{calve, output};
 
-const COMMANDS: [&[&str]; 11] = [
+const COMMANDS: [&[&str]; 12] = [
     &[],
     &["build", "disk"],
+    &["build", "lxc"],
     &["check"],
     &["show"],
     &["boot"],
@@ -43,7 +44,7 @@ fn the_first_screen() {
 
     Commands:
       build       Make an image of a system
-      check       Tell whether a system would boot from a profile's disk
+      check       Tell whether a system would boot from a profile's disk, or start in a container
       show        Show a profile, a system or an image
       boot        Start an image in QEMU
       cache       Show or trim what is kept of earlier builds

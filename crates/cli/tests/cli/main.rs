@@ -6,6 +6,7 @@
 
 mod boot;
 mod build_disk;
+mod build_lxc;
 mod cache;
 mod check;
 mod fake;

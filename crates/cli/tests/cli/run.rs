@@ -41,8 +41,8 @@ pub(crate) fn shown(directory: &Path, output: &std::process::Output) -> String {
 
 /// A line without the time that a build took, which is told when it is a second or more.
 fn untimed(line: &str) -> String {
-    match line.split_once(" of it data, in ") {
-        Some((before, _)) => format!("{before} of it data\n"),
-        None => line.to_owned(),
+    match line.rsplit_once(", in ") {
+        Some((before, _)) if line.starts_with("written ") => format!("{before}\n"),
+        Some(_) | None => line.to_owned(),
     }
 }

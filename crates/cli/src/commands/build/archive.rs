@@ -10,7 +10,6 @@ use calve_image_core::epoch::Epoch;
 use calve_image_core::formats::archive::{Rootfs, Workshop};
 use calve_image_core::formats::{Format, Input};
 use calve_image_core::inputs::overlay::{Overlay, Rule};
-use calve_image_core::inputs::system::System;
 use calve_image_core::region::{self, Keys};
 use calve_image_core::report::ArchiveReport;
 use calve_image_core::tree::Tree;
@@ -20,12 +19,10 @@ use super::compression::Compression;
 use super::delivery::{self, Delivery, DeliveryArgs, OverlayArgs};
 use super::outlet::Outlet;
 use crate::biggest::Biggest;
-use crate::blueprint;
 use crate::cache_dir::{self, CacheArgs};
 use crate::failure::Failure;
-use crate::findings;
-use crate::system::{self, Found, SystemArgs};
 use crate::terminal::Terminal;
+use crate::{blueprint, findings};
 
 /// What a worker that compresses may take: xz at its default level with room for what it reads.
 const PACKER: Bytes = Bytes::new(160 * MIB.get());
@@ -77,20 +74,6 @@ pub(super) struct Contents {
     pub(super) findings: Vec<Finding>,
 }
 
-/// A system that was found and read.
-#[derive(Debug)]
-pub(super) struct Subject {
-    found: Found,
-    system: System,
-}
-
-impl Subject {
-    /// The system in the library's words.
-    pub(super) fn input(&self) -> Input<'_> {
-        Input { store: &self.found.store, system: &self.system, closure: &self.found.closure }
-    }
-}
-
 impl ArchiveArgs {
     /// What they mean for an output and a compression.
     pub(super) fn resolve(
@@ -120,13 +103,6 @@ impl Spec {
     /// The terminal to talk to: where the image goes to stdout, words must not.
     pub(super) fn keep_words_out(&self, terminal: Terminal) -> Terminal {
         self.delivery.keep_words_out(terminal)
-    }
-
-    /// Finds the system and reads it.
-    pub(super) fn subject(args: &SystemArgs, terminal: Terminal) -> Result<Subject, Failure> {
-        let found = system::find(args, terminal)?;
-        let system = System::of(&found.store, &found.toplevel)?;
-        Ok(Subject { found, system })
     }
 
     /// Packs and writes the archive, or shows what it would be.
@@ -159,7 +135,7 @@ impl Spec {
         rootfs: &Rootfs,
         keys: &Keys,
         input: Input<'_>,
-        mut report: ArchiveReport,
+        report: ArchiveReport,
         terminal: Terminal,
     ) -> Result<ArchiveReport, Failure> {
         let started = Instant::now();
@@ -175,10 +151,8 @@ impl Spec {
             let options = region::Options { memory: PACKER * workers, ..options };
             rootfs.pack(input.closure, codec, workshop, &options)
         })?;
-        if let Some(packed) = &packed {
-            report = report.packed(packed);
-            warn_of_unverified(&report.unverified, terminal);
-        }
+        let report = packed.iter().fold(report, ArchiveReport::packed);
+        warn_of_unverified(&report.unverified, terminal);
         let image = rootfs.plan(packed.as_ref()).map_err(Failure::internal)?;
         let name = outlet.name();
         let report = report.written(&outlet.write(&image, keys, self.delivery.digest)?);
@@ -199,7 +173,9 @@ fn drawing(report: &ArchiveReport, input: Input<'_>) -> String {
     let image = &report.image;
     let (format, unpacked) = (image.format.word(), Bytes::new(image.unpacked));
     let compressed = match image.level {
-        Some(level) => format!("its size by {} {level} is known after packing", image.compression),
+        Some(level) => {
+            format!("how large {} {level} makes it is known after packing", image.compression)
+        }
         None => "not compressed".to_owned(),
     };
     let toplevel = &report.contents.toplevel;
@@ -213,11 +189,13 @@ fn drawing(report: &ArchiveReport, input: Input<'_>) -> String {
 fn done(report: &ArchiveReport, name: &str, seconds: u64) -> String {
     let image = &report.image;
     let size = Bytes::new(image.size.unwrap_or_default());
-    let from = match (image.reused, image.unpacked) {
-        (None, _) => String::new(),
-        (Some(reused), unpacked) => {
-            let percent = u128::from(reused) * 100 / u128::from(unpacked.max(1));
-            format!(" of {}, {percent} % of it from the cache", Bytes::new(unpacked))
+    let unpacked = Bytes::new(image.unpacked);
+    let from = match image.reused {
+        None => String::new(),
+        Some(0) => format!(", {unpacked} unpacked"),
+        Some(reused) => {
+            let percent = u128::from(reused) * 100 / u128::from(image.unpacked.max(1));
+            format!(", {unpacked} unpacked, {percent} % of it from the cache")
         }
     };
     let ending = delivery::ending(seconds, image.sha256.as_deref());
@@ -237,7 +215,8 @@ fn warn_of_unverified(paths: &[String], terminal: Terminal) {
         text.push_str(&format!("  and {more} more\n"));
     }
     text.push_str(&format!(
-        "  to see why: nix-store --verify-path {first}; to mend it: nix-store --repair-path {first}"
+        "  to see why: nix-store --verify-path {first}\n  \
+           to mend it: nix-store --repair-path {first}"
     ));
     terminal.say(text);
 }

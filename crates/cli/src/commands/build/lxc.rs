@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use calve_image_core::formats::{Format, lxc};
 use calve_image_core::region::Keys;
 
-use super::archive::{ArchiveArgs, Contents, Spec};
+use super::archive::{ArchiveArgs, Contents};
 use super::compression::Compression;
 use crate::failure::Failure;
-use crate::system::SystemArgs;
+use crate::system::{Subject, SystemArgs};
 use crate::terminal::Terminal;
 
 /// Make a container template for Proxmox
@@ -45,7 +45,7 @@ pub(crate) fn run(args: Args, terminal: Terminal) -> Result<(), Failure> {
     let compression = Compression::resolve(args.compress, output, Compression::ZSTD)?;
     let spec = args.archive.resolve(args.output, compression)?;
     let terminal = spec.keep_words_out(terminal);
-    let subject = Spec::subject(&args.system, terminal)?;
+    let subject = Subject::find(&args.system, terminal)?;
     let input = subject.input();
     let wanted = lxc::LxcSpec {
         overlays: &spec.overlays,
