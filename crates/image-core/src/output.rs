@@ -16,6 +16,9 @@ use tempfile::{Builder, NamedTempFile};
 /// Permissions before the umask, as for any file a program makes.
 const MODE: u32 = 0o666;
 
+/// Permissions of a file that holds secrets.
+const PRIVATE: u32 = 0o600;
+
 /// Why a finished file could not be made or named.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -82,7 +85,18 @@ impl Output {
     /// # Errors
     /// A name that is taken or that is no file's, or the system's answer.
     pub fn create(path: impl Into<PathBuf>, existing: Existing) -> Result<Self, Error> {
-        let path = path.into();
+        Self::with_mode(path.into(), existing, MODE)
+    }
+
+    /// Starts a file that only its owner may ever read.
+    ///
+    /// # Errors
+    /// As [`Output::create`].
+    pub fn create_private(path: impl Into<PathBuf>, existing: Existing) -> Result<Self, Error> {
+        Self::with_mode(path.into(), existing, PRIVATE)
+    }
+
+    fn with_mode(path: PathBuf, existing: Existing, mode: u32) -> Result<Self, Error> {
         let Some(name) = path.file_name() else {
             return Err(Error::NoName { path });
         };
@@ -100,7 +114,7 @@ impl Output {
         let partial = Builder::new()
             .prefix(&prefix)
             .suffix(".partial")
-            .permissions(std::fs::Permissions::from_mode(MODE))
+            .permissions(std::fs::Permissions::from_mode(mode))
             .tempfile_in(&directory);
         let partial = partial.map_err(|source| Error::Io {
             action: "make a file in",
@@ -219,6 +233,18 @@ mod tests {
         assert_eq!(std::fs::read(&path).unwrap(), b"whole");
         output.commit().unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"new");
+    }
+
+    #[test]
+    fn a_private_file_is_so_from_the_start() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("disk.img");
+        std::fs::write(&path, "anybody's").unwrap();
+        let output = Output::create_private(&path, Existing::Replace).unwrap();
+        let mode = |file: &File| file.metadata().unwrap().permissions().mode() & 0o7777;
+        assert_eq!(mode(output.file()), 0o600);
+        output.commit().unwrap();
+        assert_eq!(mode(&File::open(&path).unwrap()), 0o600);
     }
 
     #[test]

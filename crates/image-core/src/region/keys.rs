@@ -35,6 +35,11 @@ impl Keys {
         Self::default()
     }
 
+    /// Tells whether there is nothing to keep.
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty() && self.secrets.is_empty()
+    }
+
     /// Gives the key of a sealed plan; a later one of the same name replaces it.
     pub fn insert_key(&mut self, id: KeyId, key: Zeroizing<Vec<u8>>) {
         self.keys.insert(id, key);

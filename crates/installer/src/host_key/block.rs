@@ -53,23 +53,25 @@ pub fn is_over(text: &[u8]) -> bool {
     end.is_some_and(|end| position(&text[end + 9..], "-----").is_some())
 }
 
-/// Says what else a text without a block holds, if that can be told.
-pub(super) fn other(text: &[u8]) -> Option<String> {
+/// Says what a text without a block holds instead, as far as that can be told.
+pub(super) fn other(text: &[u8]) -> super::Error {
     let is_there = |what: &str| position(text, what).is_some();
     if is_there("PuTTY-User-Key-File") {
-        return Some("a key of PuTTY".to_owned());
+        return super::Error::Other { found: "a key of PuTTY" };
     }
     if is_there(END) {
-        return Some("the end of a key".to_owned());
+        return super::Error::Other { found: "the end of a key" };
     }
     if let Some(begin) = position(text, "-----BEGIN ") {
-        let words = text[begin + 11..].iter().take_while(|byte| !b"-\r\n".contains(byte));
-        let words: String =
-            words.take(40).filter(|byte| is_word(**byte)).map(|byte| char::from(*byte)).collect();
-        return Some(format!("a {} block", words.trim()));
+        let label = text[begin + 11..].iter().take(40).take_while(|byte| is_word(**byte));
+        return super::Error::Pem { label: label.map(|byte| char::from(*byte)).collect() };
     }
     let words = ["ssh-ed25519 AAAA", "ssh-rsa AAAA", "ecdsa-sha2-nistp"];
-    words.into_iter().any(is_there).then(|| "a public key".to_owned())
+    if words.into_iter().any(is_there) {
+        super::Error::Other { found: "a public key" }
+    } else {
+        super::Error::Nothing
+    }
 }
 
 fn is_word(byte: u8) -> bool {

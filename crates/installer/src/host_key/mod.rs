@@ -36,11 +36,17 @@ pub enum Error {
     /// There is no key in it.
     #[error("there is no OpenSSH private key in it: expected a line {}", block::BEGIN)]
     Nothing,
-    /// There is a key, but not in the form that host keys have.
+    /// There is something else.
     #[error("it is {found}: expected an OpenSSH private key, {}", block::BEGIN)]
     Other {
         /// What it is.
-        found: String,
+        found: &'static str,
+    },
+    /// There is a block of another form.
+    #[error("it is a block of type {label:?}: expected an OpenSSH private key, {}", block::BEGIN)]
+    Pem {
+        /// What it calls itself.
+        label: String,
     },
     /// There is one, but nobody could use it.
     #[error(transparent)]
@@ -76,6 +82,6 @@ pub fn find(text: &[u8], expected: Option<&PublicKey>) -> Result<PrivateKey, Err
             Err(Error::Wrong { expected: expected.to_string(), found: others.join(" and ") })
         }
         (_, Some(error)) => Err(error.into()),
-        (_, None) => Err(block::other(text).map_or(Error::Nothing, |found| Error::Other { found })),
+        (_, None) => Err(block::other(text)),
     }
 }

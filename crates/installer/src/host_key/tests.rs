@@ -149,7 +149,7 @@ fn what_is_not_the_key_says_why() {
         ),
         ("hello\n", "there is no OpenSSH private key".to_owned()),
         (&public.line(), "it is a public key: expected an OpenSSH private key".to_owned()),
-        (&pem, "it is a RSA PRIVATE KEY block".to_owned()),
+        (&pem, "it is a block of type \"RSA PRIVATE KEY\"".to_owned()),
         ("PuTTY-User-Key-File-3: ssh-ed25519", "it is a key of PuTTY".to_owned()),
         (key.split_at(60).1, "it is the end of a key".to_owned()),
         (key.split_at(200).0, "the key is cut short".to_owned()),

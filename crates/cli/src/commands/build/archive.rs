@@ -119,7 +119,8 @@ impl Spec {
         let report = ArchiveReport::of(input, format, &rootfs, codec, findings);
         terminal.say(told(&report));
         let destination = self.delivery.destination.clone().or_named(name);
-        let outlet = Outlet::open(&destination, self.delivery.existing, terminal)?;
+        let open = if keys.is_empty() { Outlet::open } else { Outlet::open_private };
+        let outlet = open(&destination, self.delivery.existing, terminal)?;
         let report = match outlet {
             Some(outlet) => self.write(outlet, &rootfs, &keys, input, report, terminal)?,
             None => report,

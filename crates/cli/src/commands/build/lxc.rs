@@ -8,6 +8,7 @@ use calve_image_core::region::Keys;
 use super::archive::{ArchiveArgs, Contents};
 use super::compression::Compression;
 use crate::failure::Failure;
+use crate::host_key::HostKeyArgs;
 use crate::system::{Subject, SystemArgs};
 use crate::terminal::Terminal;
 
@@ -36,6 +37,9 @@ pub(crate) struct Args {
     compress: Option<Compression>,
 
     #[command(flatten)]
+    host_key: HostKeyArgs,
+
+    #[command(flatten)]
     archive: ArchiveArgs,
 }
 
@@ -45,16 +49,19 @@ pub(crate) fn run(args: Args, terminal: Terminal) -> Result<(), Failure> {
     let compression = Compression::resolve(args.compress, output, Compression::ZSTD)?;
     let spec = args.archive.resolve(args.output, compression)?;
     let terminal = spec.keep_words_out(terminal);
+    let host_key = args.host_key.read(terminal)?;
+    let mut keys = Keys::none();
+    host_key.iter().for_each(|key| key.lend(&mut keys));
     let subject = Subject::find(&args.system, terminal)?;
     let input = subject.input();
     let wanted = lxc::LxcSpec {
         overlays: &spec.overlays,
         rules: &spec.rules,
         epoch: spec.epoch,
-        host_key: None,
+        host_key: host_key.as_ref(),
     };
     let lxc::Lxc { tree, findings } = lxc::tree(&wanted, input)?;
     let name = lxc::file_name(input.system, &compression.ending());
-    let contents = Contents { format: Format::Lxc, name, tree, keys: Keys::none(), findings };
+    let contents = Contents { format: Format::Lxc, name, tree, keys, findings };
     spec.build(contents, input, terminal)
 }

@@ -8,10 +8,10 @@ use std::fs::File;
 use std::io::{self, IsTerminal};
 use std::num::NonZeroUsize;
 use std::os::fd::AsFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread;
 
-use calve_image_core::output::{Existing, Output};
+use calve_image_core::output::{self, Existing, Output};
 use calve_image_core::pack;
 use calve_image_core::plan::Plan;
 use calve_image_core::region::{self, Cancel, FreshFile, Keys, Region, Written};
@@ -44,13 +44,30 @@ impl Outlet {
         existing: Existing,
         terminal: Terminal,
     ) -> Result<Option<Self>, Failure> {
+        Self::to(destination, terminal, |path| Output::create(path, existing))
+    }
+
+    /// The same for an image that holds secrets: a file is for its owner alone.
+    pub(super) fn open_private(
+        destination: &Destination,
+        existing: Existing,
+        terminal: Terminal,
+    ) -> Result<Option<Self>, Failure> {
+        Self::to(destination, terminal, |path| Output::create_private(path, existing))
+    }
+
+    fn to(
+        destination: &Destination,
+        terminal: Terminal,
+        create: impl FnOnce(&Path) -> Result<Output, output::Error>,
+    ) -> Result<Option<Self>, Failure> {
         let cancel = Cancel::new();
         // Caught before there is anything to clean up.
         let catch = || Interrupt::catch_with(cancel.flag());
         let (interrupt, target) = match destination {
             Destination::Nowhere | Destination::Named => return Ok(None),
             Destination::Stdout => (catch()?, Target::Stdout(stdout()?)),
-            Destination::File(path) => (catch()?, Target::File(Output::create(path, existing)?)),
+            Destination::File(path) => (catch()?, Target::File(create(path)?)),
         };
         Ok(Some(Self { target, cancel, interrupt, terminal }))
     }

@@ -86,7 +86,10 @@ impl Question<'_> {
                         console.say(&format!("\nStored {path}: {}\n", self.expected));
                         return Ok(());
                     }
-                    Err(error) => format!("{error}{}", hint(&error)),
+                    Err(error) => match crate::host_key::hint(&error) {
+                        "" => error.to_string(),
+                        hint => format!("{error}\n({hint})"),
+                    },
                 },
                 Paste::TooLong => format!("it is longer than {} KiB", host_key::LARGEST >> 10),
                 Paste::GivenUp => return Err(self.given_up("nobody gave the host key")),
@@ -132,24 +135,5 @@ impl Question<'_> {
         let path = self.store.path().display();
         Failure::new(Kind::GivenUp, format!("{error} {}", self.expected))
             .hint(format!("nothing was stored as {path}; the same command asks again"))
-    }
-}
-
-/// What to do about a key that is none.
-fn hint(error: &host_key::Error) -> &'static str {
-    use host_key::private::Error as Unusable;
-    match error {
-        host_key::Error::Unusable(Unusable::Encrypted) => {
-            "\n(ssh-keygen -p -f FILE takes the passphrase off a copy of it)"
-        }
-        host_key::Error::Other { .. } => {
-            "\n(ssh-keygen -p -f FILE turns other forms into that one)"
-        }
-        host_key::Error::Unusable(
-            Unusable::Cut | Unusable::NotBase64 { .. } | Unusable::Broken { .. },
-        ) => "\n(something was lost on the way; paste it again, more slowly if that can be)",
-        host_key::Error::Nothing
-        | host_key::Error::Wrong { .. }
-        | host_key::Error::Unusable(Unusable::Algorithm { .. }) => "",
     }
 }
