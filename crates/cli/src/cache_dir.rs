@@ -114,7 +114,10 @@ fn whole(failure: &Failure) -> String {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use std::fs;
+    use std::{fs, io};
+
+    use calve_image_core::cache;
+    use miette::Diagnostic;
 
     use super::*;
 
@@ -150,5 +153,20 @@ mod tests {
         let failure = args(Some(file.clone().into()), false).open(terminal).unwrap_err();
         let expected = format!("cannot make the directory {}: File exists", file.display());
         assert!(whole(&failure).starts_with(&expected), "{failure}");
+    }
+
+    #[test]
+    fn a_full_cache_has_a_way_out() {
+        let error = |kind: io::ErrorKind| cache::Error::Io {
+            action: "write",
+            path: "/cache/drafts/1".into(),
+            source: kind.into(),
+        };
+        let help = |error: cache::Error| Failure::from(error).help().unwrap().to_string();
+        for full in [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded] {
+            assert!(help(error(full)).starts_with("calve cache trim --to SIZE makes room there"));
+        }
+        let other = error(io::ErrorKind::PermissionDenied);
+        assert_eq!(help(other), "--cache DIR names another directory for it");
     }
 }

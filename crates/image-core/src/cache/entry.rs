@@ -1,9 +1,9 @@
 //! An entry found: whether it is whole.
 //!
 //! Disks and memory flip bits, file systems lose the ends of files in a power cut, people copy
-//! directories about. So nothing in the file is believed: an entry is whole if its trailer, its
-//! index and its blocks account for every byte, and each hash is right. Otherwise it is damaged,
-//! which is no error: it is made anew.
+//! directories about. So nothing in the file is believed: an entry is whole if its trailer fits the
+//! file, the key is the one that was asked for, and the hashes of its index and of all its blocks
+//! are right. Otherwise it is damaged, which is no error: it is made anew.
 
 use std::fs::File;
 use std::io;
@@ -12,7 +12,7 @@ use std::os::unix::fs::FileExt;
 use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
-use super::ondisk::{Index, MAGIC, Record, Trailer, VERSION};
+use super::ondisk::{Index, MAGIC, Trailer, VERSION};
 use super::{Error, Key};
 use crate::pack::Block;
 use crate::tree::HostFile;
@@ -44,8 +44,6 @@ pub(super) enum Damage {
     Index,
     #[error("it is the entry of another key, {}", .0.name())]
     Key(Key),
-    #[error("its blocks do not fill it")]
-    Tiling,
     #[error("block {0} is not what was written")]
     Block(usize),
     #[error("{0} changed while it was read")]
@@ -102,11 +100,10 @@ pub(super) fn read(host: &HostFile, key: Key) -> Result<Reading, Error> {
 
 fn check(host: &HostFile, key: Key) -> Result<Vec<Block>, Stop> {
     let entry = Opened { file: host.open()?, host };
-    let (index, end) = entry.index()?;
+    let index = entry.index()?;
     if index.key != key {
         return Err(Damage::Key(index.key).into());
     }
-    check_tiling(&index.records, end)?;
     let mut buffer = vec![0; CHUNK];
     for (number, record) in index.records.iter().enumerate() {
         if entry.hash(record.block.start, record.block.size, &mut buffer)? != record.sha256 {
@@ -117,21 +114,6 @@ fn check(host: &HostFile, key: Key) -> Result<Vec<Block>, Stop> {
     Ok(index.records.into_iter().map(|record| record.block).collect())
 }
 
-/// Checks that blocks fill an entry up to its index, and do not overlap.
-fn check_tiling(records: &[Record], end: Bytes) -> Result<(), Damage> {
-    let mut blocks: Vec<(Bytes, Bytes)> =
-        records.iter().map(|record| (record.block.start, record.block.size)).collect();
-    blocks.sort_unstable();
-    let mut at = Bytes::ZERO;
-    for (start, size) in blocks {
-        if start != at {
-            return Err(Damage::Tiling);
-        }
-        at += size;
-    }
-    if at == end { Ok(()) } else { Err(Damage::Tiling) }
-}
-
 /// An entry's file.
 struct Opened<'h> {
     file: File,
@@ -139,8 +121,8 @@ struct Opened<'h> {
 }
 
 impl Opened<'_> {
-    /// Reads the index, and tells where it starts.
-    fn index(&self) -> Result<(Index, Bytes), Stop> {
+    /// Reads the index.
+    fn index(&self) -> Result<Index, Stop> {
         let size = self.host.identity().size;
         let trailer_size = Bytes::from_len(Trailer::SIZE);
         let trailer_start = size.checked_sub(trailer_size).ok_or(Damage::Size(size))?;
@@ -161,7 +143,7 @@ impl Opened<'_> {
         self.fill(trailer.index_start, &mut index)?;
         let hash: [u8; 32] = Sha256::digest(&index).into();
         let index = Index::decode(&index).filter(|_| hash == trailer.index_sha256);
-        Ok((index.ok_or(Damage::Index)?, trailer.index_start))
+        Ok(index.ok_or(Damage::Index)?)
     }
 
     fn hash(&self, start: Bytes, size: Bytes, buffer: &mut [u8]) -> Result<[u8; 32], Stop> {

@@ -7,8 +7,8 @@
 //! ```
 //!
 //! The index comes last because blocks are written as workers finish them; the trailer has a fixed
-//! size, so it is found from the end. Every byte of the file is accounted for: blocks by the hashes
-//! in the index, the index by the hash in the trailer, the trailer by having to fit the file.
+//! size, so it is found from the end. Every byte that is used is checked: blocks by the hashes in the
+//! index, the index by the hash in the trailer, the trailer by having to fit the file.
 
 use super::Key;
 use crate::pack::Block;
