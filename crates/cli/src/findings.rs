@@ -1,8 +1,11 @@
 //! What pre-flight found, as people read it.
 
 use calve_image_core::boot::preflight::{Finding, Severity};
+use calve_image_core::formats::Format;
 
 use crate::terminal::Terminal;
+
+const WANTS: &str = "the system wants";
 
 /// What a system was held against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,13 +14,25 @@ pub(crate) enum Side {
     Layout,
     /// What runs a container.
     Container,
+    /// The Windows Subsystem for Linux.
+    Wsl,
 }
 
 impl Side {
+    /// The side of an image's format.
+    pub(crate) fn of(format: Format) -> Self {
+        match format {
+            Format::Disk => Self::Layout,
+            Format::Lxc => Self::Container,
+            Format::Wsl => Self::Wsl,
+        }
+    }
+
     fn word(self) -> &'static str {
         match self {
-            Self::Layout => "layout",
-            Self::Container => "container",
+            Self::Layout => "the layout",
+            Self::Container => "the container",
+            Self::Wsl => "WSL",
         }
     }
 }
@@ -25,8 +40,8 @@ impl Side {
 /// Writes findings down, one paragraph each.
 pub(crate) fn text<'a>(findings: impl IntoIterator<Item = &'a Finding>, side: Side) -> String {
     let mut text = String::new();
-    let gives_line = format!("the {} gives", side.word());
-    let width = gives_line.len();
+    let gives_line = format!("{} gives", side.word());
+    let width = gives_line.len().max(WANTS.len());
     for finding in findings {
         let Finding { about, wants, gives, mend, specialisation, .. } = finding;
         let whose = match specialisation {
@@ -34,9 +49,9 @@ pub(crate) fn text<'a>(findings: impl IntoIterator<Item = &'a Finding>, side: Si
             None => String::new(),
         };
         text.push_str(&format!(
-            "  {about}{whose}\n    {:<width$}  {wants}\n    {gives_line}  {gives}\n    \
+            "  {about}{whose}\n    {:<width$}  {wants}\n    {gives_line:<width$}  {gives}\n    \
              {:<width$}  {mend}\n",
-            "the system wants", "to mend it"
+            WANTS, "to mend it"
         ));
     }
     text

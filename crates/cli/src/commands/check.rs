@@ -1,7 +1,8 @@
 //! `calve check`: whether a system would start from an image, without making it.
 
 use calve_image_core::boot::preflight::Finding;
-use calve_image_core::formats::{Format, disk, lxc};
+use calve_image_core::epoch::Epoch;
+use calve_image_core::formats::{Format, disk, lxc, wsl};
 use serde::Serialize;
 
 use crate::blueprint::Blueprint;
@@ -11,21 +12,22 @@ use crate::system::{Subject, SystemArgs};
 use crate::terminal::Terminal;
 use crate::{findings, profile, system};
 
-/// Tell whether a system would boot from a profile's disk, or start in a container
+/// Tell whether a system would boot from a profile's disk, or start in a container or WSL
 ///
 /// Holds the system's own fstab, initrd, kernel and boot loader against the profile, or its init
-/// against what Proxmox starts, as `calve build` does first. Nothing is written. The exit code is 3
+/// against what Proxmox or WSL starts, as `calve build` does first. Nothing is written. The exit code is 3
 /// if it would not boot.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   calve check ./result -p server
-  calve check ./result --for lxc")]
+  calve check ./result --for lxc
+  calve check ./result --for wsl")]
 pub(crate) struct Args {
     #[command(flatten)]
     system: SystemArgs,
 
-    /// What the system is to become: disk or lxc
+    /// What the system is to become: disk, lxc or wsl
     #[arg(long = "for", value_parser = format, default_value = "disk", value_name = "FORMAT")]
     format: Format,
 
@@ -69,6 +71,7 @@ pub(crate) fn run(args: Args, terminal: Terminal) -> Result<(), Failure> {
     let verdict = match args.format {
         Format::Disk => of_disk(&args, terminal)?,
         Format::Lxc => of_container(&args, terminal)?,
+        Format::Wsl => of_distribution(&args, terminal)?,
     };
     let Verdict { toplevel, profile, findings, side, refusal } = verdict;
     if args.json {
@@ -87,9 +90,11 @@ pub(crate) fn run(args: Args, terminal: Terminal) -> Result<(), Failure> {
     if args.json {
         return Ok(());
     }
-    terminal.print(&match profile {
-        Some(profile) => format!("{toplevel} would boot from profile {profile}\n"),
-        None => format!("{toplevel} would start in a Proxmox container\n"),
+    let profile = profile.unwrap_or_default();
+    terminal.print(&match args.format {
+        Format::Disk => format!("{toplevel} would boot from profile {profile}\n"),
+        Format::Lxc => format!("{toplevel} would start in a Proxmox container\n"),
+        Format::Wsl => format!("{toplevel} would start in WSL\n"),
     })
 }
 
@@ -120,4 +125,19 @@ fn of_container(args: &Args, terminal: Terminal) -> Result<Verdict, Failure> {
         Err(error) => (Vec::new(), Some(error.into())),
     };
     Ok(Verdict { toplevel, profile: None, findings, side: Side::Container, refusal })
+}
+
+fn of_distribution(args: &Args, terminal: Terminal) -> Result<Verdict, Failure> {
+    let subject = Subject::find(&args.system, terminal)?;
+    let toplevel = subject.found.toplevel.to_string();
+    let plain =
+        wsl::WslSpec { overlays: &[], rules: &[], epoch: Epoch::STORE, user: None, icon: None };
+    let (findings, refusal) = match wsl::tree(&plain, subject.input()) {
+        Ok(wsl) => (wsl.findings, None),
+        Err(wsl::Error::Refused(findings)) => {
+            (findings.clone(), Some(wsl::Error::Refused(findings).into()))
+        }
+        Err(error) => (Vec::new(), Some(error.into())),
+    };
+    Ok(Verdict { toplevel, profile: None, findings, side: Side::Wsl, refusal })
 }

@@ -5,7 +5,7 @@ use std::io;
 use calve_image_core::boot::preflight::{Finding, Severity};
 use calve_image_core::disk::LayoutError;
 use calve_image_core::formats::fill::FillError;
-use calve_image_core::formats::{disk, lxc};
+use calve_image_core::formats::{disk, lxc, wsl};
 use calve_image_core::inputs::system;
 use calve_image_core::tree::source::SourceError;
 use calve_image_core::writers::tar;
@@ -60,6 +60,23 @@ impl From<lxc::Error> for Failure {
             lxc::Error::Fill(error) => error.into(),
             lxc::Error::Store(_) | lxc::Error::HostKey(_) => Self::new(Kind::Failed, error),
             lxc::Error::Path(_) | lxc::Error::StorePath(_) => Self::internal(error),
+        }
+    }
+}
+
+impl From<wsl::Error> for Failure {
+    fn from(error: wsl::Error) -> Self {
+        match error {
+            wsl::Error::Refused(findings) => {
+                let note = refusals(&findings, Side::Wsl);
+                Self::new(Kind::Refused, wsl::Error::Refused(findings)).note(note)
+            }
+            wsl::Error::NoUser { .. } => Self::new(Kind::Usage, error),
+            wsl::Error::Fill(error) => error.into(),
+            wsl::Error::Users(_) | wsl::Error::Store(_) | wsl::Error::Source(_) => {
+                Self::new(Kind::Failed, error)
+            }
+            wsl::Error::Path(_) | wsl::Error::StorePath(_) => Self::internal(error),
         }
     }
 }

@@ -2,10 +2,11 @@
 
 use crate::run::{calve, output};
 
-const COMMANDS: [&[&str]; 12] = [
+const COMMANDS: [&[&str]; 13] = [
     &[],
     &["build", "disk"],
     &["build", "lxc"],
+    &["build", "wsl"],
     &["check"],
     &["show"],
     &["boot"],
@@ -44,7 +45,7 @@ fn the_first_screen() {
 
     Commands:
       build       Make an image of a system
-      check       Tell whether a system would boot from a profile's disk, or start in a container
+      check       Tell whether a system would boot from a profile's disk, or start in a container or WSL
       show        Show a profile, a system or an image
       boot        Start an image in QEMU
       cache       Show or trim what is kept of earlier builds

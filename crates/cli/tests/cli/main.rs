@@ -7,6 +7,7 @@
 mod boot;
 mod build_disk;
 mod build_lxc;
+mod build_wsl;
 mod cache;
 mod check;
 mod fake;

@@ -3,6 +3,7 @@
 //! - [`archive`]: a file tree as a tar, compressed: what the next two have in common
 //! - [`disk`]: a GPT disk with an ESP and the system's volumes
 //! - [`lxc`]: a Proxmox container template
+//! - [`wsl`]: a WSL distribution
 //! - [`fill`]: what every image holds: the store, Nix' state, the user's files
 //! - [`fit`]: a layout and a closure, brought together: what the one offers, what the other wants
 
@@ -11,6 +12,7 @@ pub mod disk;
 pub mod fill;
 pub mod fit;
 pub mod lxc;
+pub mod wsl;
 
 use std::borrow::Cow;
 
@@ -40,17 +42,20 @@ pub enum Format {
     Disk,
     /// A Proxmox container template.
     Lxc,
+    /// A WSL distribution.
+    Wsl,
 }
 
 impl Format {
     /// All of them, for help texts and tests.
-    pub const ALL: [Self; 2] = [Self::Disk, Self::Lxc];
+    pub const ALL: [Self; 3] = [Self::Disk, Self::Lxc, Self::Wsl];
 
     /// Returns its word.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Disk => "disk",
             Self::Lxc => "lxc",
+            Self::Wsl => "wsl",
         }
     }
 }

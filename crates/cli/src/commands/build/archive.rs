@@ -113,7 +113,7 @@ impl Spec {
         terminal: Terminal,
     ) -> Result<(), Failure> {
         let Contents { format, name, tree, keys, findings } = contents;
-        findings::warn(&findings, findings::Side::Container, terminal);
+        findings::warn(&findings, findings::Side::of(format), terminal);
         let rootfs = Rootfs::of(tree)?;
         let codec = self.compression.codec();
         let report = ArchiveReport::of(input, format, &rootfs, codec, findings);

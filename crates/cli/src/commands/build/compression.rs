@@ -77,6 +77,8 @@ impl Method {
 }
 
 impl Compression {
+    /// The usual gzip.
+    pub(super) const GZIP: Self = Self(Some(Codec::Gzip(6)));
     /// The usual zstd.
     pub(super) const ZSTD: Self = Self(Some(Codec::Zstd(9)));
 

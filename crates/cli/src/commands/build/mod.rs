@@ -6,6 +6,7 @@ mod delivery;
 mod disk;
 mod lxc;
 mod outlet;
+mod wsl;
 
 use crate::failure::Failure;
 use crate::terminal::Terminal;
@@ -15,6 +16,7 @@ use crate::terminal::Terminal;
 pub(crate) enum Command {
     Disk(disk::Args),
     Lxc(lxc::Args),
+    Wsl(wsl::Args),
 }
 
 /// Makes the image.
@@ -22,5 +24,6 @@ pub(crate) fn run(command: Command, terminal: Terminal) -> Result<(), Failure> {
     match command {
         Command::Disk(args) => disk::run(args, terminal),
         Command::Lxc(args) => lxc::run(args, terminal),
+        Command::Wsl(args) => wsl::run(args, terminal),
     }
 }

@@ -10,7 +10,7 @@ use crate::ids::Ids;
 pub const LOCKED: &str = "!";
 
 /// Whether a field holds a hash: one that opens an account, locked or not.
-pub(super) fn is_hash(field: &str) -> bool {
+pub fn is_hash(field: &str) -> bool {
     // `crypt` writes $id$… or, in its oldest form, thirteen characters.
     let field = field.trim_start_matches('!');
     field.starts_with('$') || field.starts_with('_') || field.len() == 13
