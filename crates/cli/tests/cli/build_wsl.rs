@@ -47,8 +47,14 @@ fn distribution() -> Fake {
 const ICON: &[u8] =
     &[0, 0, 1, 0, 1, 0, 16, 16, 0, 0, 1, 0, 32, 0, 4, 0, 0, 0, 22, 0, 0, 0, 1, 2, 3, 4];
 
+/// What a run says, but for the store paths, whose made-up hashes are not theirs.
 fn wsl(fake: &Fake, rest: &[&str]) -> String {
-    calve(fake.dir(), &with_system(&["build", "wsl"], rest))
+    let said = calve(fake.dir(), &with_system(&["build", "wsl"], rest));
+    let (start, end) = ("warning: these store paths are not", "written ");
+    match (said.find(start), said.find(end)) {
+        (Some(from), Some(to)) => said[..from].to_owned() + &said[to..],
+        _ => said,
+    }
 }
 
 #[test]
@@ -64,7 +70,7 @@ fn an_archive_as_wsl_installs_it() {
     closure   7 store paths, 136 MiB, from the registration fake.registration
     user      nixos
     contents  91 files, directories and links, 120 KiB as an archive
-    written   nixos.wsl: 4.1 KiB of 120 KiB, 0 % of it from the cache
+    written   nixos.wsl: 4.1 KiB, 120 KiB unpacked
     "#);
     let gzip = fs::read(fake.dir().join("nixos.wsl")).unwrap();
     assert!(gzip.starts_with(b"\x1f\x8b"), "gzip by default");
@@ -114,7 +120,7 @@ fn what_microsoft_would_not_like_is_told() {
         WSL gives         an installation by a double click to files that end in .wsl
         to mend it        name it so: -o NAME.wsl
     contents  87 files, directories and links, 110 KiB as an archive
-    written   my.tar.zst: 3.6 KiB of 110 KiB, 0 % of it from the cache
+    written   my.tar.zst: 3.6 KiB, 110 KiB unpacked
     "#);
 }
 
