@@ -53,6 +53,7 @@
             e2fsprogs
             gptfdisk
             mtools
+            openssh
             qemu
           ];
         };

@@ -9,7 +9,7 @@ use std::time::Instant;
 use rustix::process::Signal;
 use rustix::pty::ptsname;
 
-use crate::keygen::Keygen;
+use crate::keygen::{self, Keygen};
 use crate::pty::{LONG, Session, is_echoing, terminal};
 use crate::run::{calve, shown};
 
@@ -191,6 +191,33 @@ fn whoever_interrupts_is_obeyed() {
         assert_eq!(session.end().code, Some(130), "{signal:?}");
     }
     assert_eq!(fs::read_dir(keys.stored().parent().unwrap()).unwrap().count(), 0);
+}
+
+/// Everywhere else the terminal controls nobody, as the console during activation.
+#[test]
+fn a_terminal_that_controls_the_program() {
+    let Some(keys) = Keys::new() else { return };
+    let Some(()) = keygen::need("setsid") else { return };
+    let controlled = |program: &[&str]| {
+        let mut command = Command::new("setsid");
+        command.arg("--ctty").args(program).arg(env!("CARGO_BIN_EXE_calve"));
+        keys.complete(&mut command, &keys.stored());
+        command.env("PATH", "/usr/bin:/bin");
+        keys.start(command)
+    };
+    let mut session = controlled(&[]);
+    session.wait_for(PROMPT);
+    session.enter("\u{3}");
+    assert_eq!(session.end().code, Some(130));
+    // A job in the background would be stopped for good by a question.
+    let end = controlled(&["sh", "-c", "set -m; \"$@\" & wait $!", "sh"]).end();
+    assert_eq!(end.code, Some(0));
+    assert!(end.stderr.starts_with("skipped   no terminal to ask"), "{}", end.stderr);
+    let mut session = controlled(&[]);
+    session.wait_for(PROMPT);
+    session.enter(&keys.text("right"));
+    assert_eq!(session.end().code, Some(0));
+    keys.assert_stored();
 }
 
 #[test]
