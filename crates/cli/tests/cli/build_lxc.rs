@@ -77,14 +77,14 @@ fn the_ending_or_the_option_says_how_it_is_compressed() {
     insta::assert_snapshot!(built(&fake, &["--compress", "zstd:22"]), @r#"
     exit code: 2
     --- stderr
-    error: invalid value 'zstd:22' for '--compress <HOW[:LEVEL]>': expected a level of zstd: fast, default, release or a number from 1 to 19, found "22"
+    error: invalid value 'zstd:22' for '--compress <HOW[:LEVEL]>': expected fast, default, release or a level of zstd from 1 to 19, found "22"
 
     For more information, try '--help'.
     "#);
     insta::assert_snapshot!(built(&fake, &["--compress", "lzma"]), @r#"
     exit code: 2
     --- stderr
-    error: invalid value 'lzma' for '--compress <HOW[:LEVEL]>': expected zstd, xz, gzip or none, perhaps with a level (zstd:fast), found "lzma"
+    error: invalid value 'lzma' for '--compress <HOW[:LEVEL]>': expected zstd, xz, gzip or none, found "lzma"
 
     For more information, try '--help'.
     "#);

@@ -70,7 +70,7 @@ fn an_archive_as_wsl_installs_it() {
     closure   7 store paths, 136 MiB, from the registration fake.registration
     user      nixos
     contents  91 files, directories and links, 120 KiB as an archive
-    written   nixos.wsl: 4.1 KiB, 120 KiB unpacked
+    written   nixos.wsl: 4.2 KiB, 120 KiB unpacked
     "#);
     let gzip = fs::read(fake.dir().join("nixos.wsl")).unwrap();
     assert!(gzip.starts_with(b"\x1f\x8b"), "gzip by default");

@@ -58,12 +58,7 @@ impl ArchiveReport {
         warnings: Vec<Finding>,
     ) -> Self {
         let unpacked = rootfs.tar.plan.size().get();
-        let (compression, level) = match codec {
-            None => ("none", None),
-            Some(Codec::Zstd(level)) => ("zstd", Some(level)),
-            Some(Codec::Xz(level)) => ("xz", Some(level)),
-            Some(Codec::Gzip(level)) => ("gzip", Some(level)),
-        };
+        let (compression, level) = (codec.map_or("none", Codec::name), codec.map(Codec::level));
         let size = codec.is_none().then_some(unpacked);
         let (reused, sha256) = (None, None);
         Self {

@@ -46,7 +46,7 @@ pub(crate) struct Args {
 /// Makes the template.
 pub(crate) fn run(args: Args, terminal: Terminal) -> Result<(), Failure> {
     let output = args.output.as_deref();
-    let compression = Compression::resolve(args.compress, output, Compression::ZSTD)?;
+    let compression = Compression::resolve(args.compress, output, "zstd")?;
     let spec = args.archive.resolve(args.output, compression)?;
     let terminal = spec.keep_words_out(terminal);
     let host_key = args.host_key.read(terminal)?;

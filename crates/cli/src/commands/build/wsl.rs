@@ -54,7 +54,7 @@ pub(crate) struct Args {
 /// Makes the distribution.
 pub(crate) fn run(args: Args, terminal: Terminal) -> Result<(), Failure> {
     let output = args.output.as_deref();
-    let compression = Compression::resolve(args.compress, output, Compression::GZIP)?;
+    let compression = Compression::resolve(args.compress, output, "gzip")?;
     let name = output.filter(|output| output.as_os_str() != "-").map(Path::to_owned);
     let icon = args.icon.as_deref().map(icon).transpose()?;
     let spec = args.archive.resolve(args.output, compression)?;

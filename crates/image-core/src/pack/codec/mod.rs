@@ -119,7 +119,7 @@ impl Codec {
     }
 
     /// Returns its level.
-    fn level(self) -> u8 {
+    pub fn level(self) -> u8 {
         match self {
             Self::Zstd(level) | Self::Xz(level) | Self::Gzip(level) => level,
         }
