@@ -1,0 +1,113 @@
+//! An archive is the same bytes, whoever packs it, where, on how many processors, and whatever the
+//! cache held; and everybody's programs read it.
+#![allow(missing_docs)]
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use calve_qemu_tests::{Error, Images, Sample, is_root};
+
+/// How it is compressed, what the file is called, who judges that, and how many of the variations
+/// are tried: xz takes its time, and who works is the same for all of them.
+const KINDS: [(&str, &str, &str, usize); 3] = [
+    ("zstd:fast", "tar.zst", "zstd", VARIATIONS.len()),
+    ("gzip:fast", "tar.gz", "gzip", VARIATIONS.len()),
+    ("xz:1", "tar.xz", "xz", 2),
+];
+
+/// What is put before the command line, and what after it. Each works in a directory of its own.
+const VARIATIONS: [(&str, &[&str], &[&str]); 8] = [
+    ("a warm cache", &[], &["--cache", "../cache"]),
+    ("one processor and no cache", &["taskset", "--cpu-list", "0"], &["--no-cache"]),
+    ("one processor", &["taskset", "--cpu-list", "0"], &["--cache", "cold"]),
+    ("no cache", &[], &["--no-cache"]),
+    ("another umask", &["sh", "-c", "umask 077; exec \"$@\"", "sh"], &["--cache", "cold"]),
+    (
+        "another time zone",
+        &["env", "TZ=Asia/Tokyo", "LC_ALL=tr_TR.UTF-8"],
+        &["--cache", "../cache"],
+    ),
+    ("an empty environment", &["env", "-i"], &[]),
+    (
+        "another user",
+        &["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"],
+        &["--cache", "cold"],
+    ),
+];
+
+#[test]
+fn every_packing_gives_the_same_bytes() -> Result<(), Error> {
+    let Some(images) = Images::new("archive-reproducible", Sample::Mini)? else { return Ok(()) };
+    let calve = images.calve_for_anyone()?;
+    for (compression, ending, judge, count) in KINDS {
+        let cache = images.scratch().join("cache");
+        let build = |name: &str, before: &[&str], after: &[&str]| {
+            let directory = images.directory(&format!("{judge} with {name}"))?;
+            let mut command = packing(&images, &calve, compression, before);
+            let archive = directory.join(format!("archive.{ending}"));
+            command.arg("-o").arg(&archive).args(after).current_dir(&directory);
+            images.expect(&mut command)?;
+            Ok::<_, Error>(archive)
+        };
+        let first = build("a cold cache", &[], &["--cache", "../cache"])?;
+        for (name, before, after) in VARIATIONS.into_iter().take(count) {
+            if before.contains(&"setpriv") && !is_root() {
+                continue;
+            }
+            same_bytes(&images, &first, &build(name, before, after)?)?;
+        }
+        let stream = images.scratch().join("stream");
+        let mut command = packing(&images, &calve, compression, &[]);
+        command.args(["-o", "-", "--no-cache"]).stdout(File::create(&stream)?);
+        images.expect(&mut command)?;
+        same_bytes(&images, &first, &stream)?;
+        is_readable(&images, judge, &first)?;
+        fs::remove_dir_all(cache)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn two_builds_at_once_share_a_cache() -> Result<(), Error> {
+    let Some(images) = Images::new("archive-at-once", Sample::Mini)? else { return Ok(()) };
+    let alone =
+        images.archive("lxc", "alone.tar.zst", &["--compress", "zstd:fast", "--no-cache"])?;
+    let start = |name: &str| {
+        let mut command = packing(&images, images.calve_bin(), "zstd:fast", &[]);
+        command.args(["--cache", "cache", "-o", name]).current_dir(images.scratch());
+        command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn()
+    };
+    let builds = [start("one.tar.zst")?, start("other.tar.zst")?];
+    for build in builds {
+        let output = build.wait_with_output()?;
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    for name in ["one.tar.zst", "other.tar.zst"] {
+        same_bytes(&images, &alone, &images.scratch().join(name))?;
+    }
+    Ok(())
+}
+
+fn packing(images: &Images, calve: &Path, compression: &str, before: &[&str]) -> Command {
+    let mut words: Vec<PathBuf> = before.iter().map(PathBuf::from).collect();
+    words.push(calve.to_path_buf());
+    let mut command = Command::new(&words[0]);
+    command.args(&words[1..]).args(images.arguments_for("lxc")).args(["--compress", compression]);
+    command
+}
+
+/// Lets the compressor's own program check the file, and two tars list it alike.
+fn is_readable(images: &Images, judge: &str, archive: &Path) -> Result<(), Error> {
+    images.expect(Command::new(judge).arg("-t").arg(archive))?;
+    let list = |program: &str| images.expect(Command::new(program).arg("-tf").arg(archive));
+    let (gnu, libarchive) = (list("tar")?, list("bsdtar")?);
+    assert!(gnu == libarchive, "GNU tar and bsdtar list {} differently", archive.display());
+    assert!(gnu.lines().any(|line| line == "etc/NIXOS"), "{gnu}");
+    Ok(())
+}
+
+fn same_bytes(images: &Images, one: &Path, other: &Path) -> Result<(), Error> {
+    images.expect(Command::new("cmp").args([one, other]))?;
+    Ok(fs::remove_file(other)?)
+}
