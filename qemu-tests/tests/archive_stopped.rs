@@ -93,7 +93,7 @@ fn a_path_that_may_not_be_read_is_named() -> Result<(), Error> {
     images.expect(Command::new("cp").arg("-dR").args(&paths).arg(root.join("nix/store")))?;
     let secret = paths.iter().find(|path| path.ends_with("-etc")).expect("the sample has an etc");
     let secret = root.join(secret.trim_start_matches('/')).join("etc/hostname");
-    fs::set_permissions(&secret, fs::Permissions::from_mode(0))?;
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o000))?;
 
     let directory = images.directory("out")?;
     let mut words = vec!["env"];
