@@ -26,7 +26,8 @@ pub(super) fn circumstances(sample: &str) -> Result<String, Error> {
     let mut cpu = cpu.lines().map(str::trim);
     let (model, cores) = (cpu.next().unwrap_or("unknown"), cpu.next().unwrap_or("?"));
     let paths = repo::target().join("fixture").join(sample).join("store-paths");
-    let count = r#"du -sbc $(cat "$0") | tail -1 | cut -f1; find $(cat "$0") | wc -l; wc -l <"$0""#;
+    let count =
+        r#"du -sblc $(cat "$0") | tail -1 | cut -f1; find $(cat "$0") | wc -l; wc -l <"$0""#;
     let numbers = read(&[count, &paths.to_string_lossy()])?;
     let numbers: Vec<&str> = numbers.split_whitespace().collect();
     say("measuring; nothing else should run meanwhile");
