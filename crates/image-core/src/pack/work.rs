@@ -76,12 +76,15 @@ impl<'j> Work<'j> {
         // However this ends, those who wait for this block's turn to pass must not wait for ever.
         let mut giving_up = GivingUp { work: self, defused: false };
         let (start, len) = self.blocks[index];
-        packer.read.resize(len.to_len().unwrap_or_default(), 0);
-        self.job.reader.read(start, &mut packer.read)?;
-        self.hash(index, &packer.read)?;
+        let size = len.to_len().unwrap_or_default();
+        // It only grows: zeros that are read over at once cost time too.
+        packer.read.resize(size.max(packer.read.len()), 0);
+        let read = &mut packer.read[..size];
+        self.job.reader.read(start, read)?;
+        self.hash(index, read)?;
         giving_up.defused = true;
         packer.out.clear();
-        let tag = packer.encoder.encode(&packer.read, &mut packer.out)?;
+        let tag = packer.encoder.encode(read, &mut packer.out)?;
         self.store(index, &packer.out, tag)?;
         self.job.packed(start, len);
         self.stored()

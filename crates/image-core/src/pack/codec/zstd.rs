@@ -3,6 +3,7 @@
 //! Each frame tells the size of its contents and ends in their check sum. Level 19 is the last: those
 //! above want windows larger than the 8 MiB that every decoder is asked to have (section 3.1.1.1.2).
 
+use std::io::Cursor;
 use std::ops::RangeInclusive;
 
 use zstd::zstd_safe::{self, CCtx, CParameter};
@@ -36,10 +37,11 @@ pub(super) fn encode(level: u8, data: &[u8], out: &mut Vec<u8>) -> Result<u64, S
     let mut context = CCtx::try_create().ok_or("no memory for a context")?;
     context.set_parameter(CParameter::CompressionLevel(level.into())).map_err(said)?;
     context.set_parameter(CParameter::ChecksumFlag(true)).map_err(said)?;
-    let start = out.len();
-    out.resize(start + zstd_safe::compress_bound(data.len()), 0);
-    let size = context.compress2(&mut out[start..], data).map_err(said)?;
-    out.truncate(start + size);
+    // Room that nobody fills with zeros first: for the fast levels that would be time that shows.
+    out.reserve(zstd_safe::compress_bound(data.len()));
+    let mut end = Cursor::new(out);
+    end.set_position(Bytes::of(end.get_ref()).get());
+    context.compress2(&mut end, data).map_err(said)?;
     Ok(0)
 }
 
