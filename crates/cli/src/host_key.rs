@@ -92,6 +92,7 @@ pub(crate) fn hint(error: &host_key::Error) -> &'static str {
             Unusable::Cut | Unusable::NotBase64 { .. } | Unusable::Broken { .. },
         ) => "something was lost on the way: copy it again",
         host_key::Error::Nothing
+        | host_key::Error::Surrounded
         | host_key::Error::Other { .. }
         | host_key::Error::Wrong { .. }
         | host_key::Error::Unusable(Unusable::Algorithm { .. }) => "",

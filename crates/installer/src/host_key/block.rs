@@ -47,6 +47,15 @@ pub fn blocks(text: &[u8]) -> Vec<Result<Block, Error>> {
     found
 }
 
+/// Tells whether a text is a block and nothing before or in it, as sshd wants it to be.
+pub(super) fn is_bare(text: &[u8]) -> bool {
+    let body = text.strip_prefix(BEGIN.as_bytes()).and_then(|rest| {
+        let end = position(rest, &format!("\n{END}\n"))?;
+        rest[..end].strip_prefix(b"\n")
+    });
+    body.is_some_and(|body| body.iter().all(|byte| is_base64(*byte) || byte.is_ascii_whitespace()))
+}
+
 /// Tells whether the last line that ends a block, of whatever sort, has come.
 pub fn is_over(text: &[u8]) -> bool {
     let end = position(text, "-----END ");

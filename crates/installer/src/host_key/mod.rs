@@ -51,6 +51,9 @@ pub enum Error {
     /// There is one, but nobody could use it.
     #[error(transparent)]
     Unusable(#[from] private::Error),
+    /// It is the key, but in a file that sshd could not read.
+    #[error("it is the key, but amid other text: expected nothing else in its file")]
+    Surrounded,
     /// There are keys, but none is the expected one.
     #[error("it is another key: expected {expected}, found {found}")]
     Wrong {

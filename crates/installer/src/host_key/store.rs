@@ -104,7 +104,11 @@ impl Store {
         let file = File::open(&self.path).map_err(|source| self.io("open", source))?;
         let most = u64::try_from(LARGEST).unwrap_or(u64::MAX);
         file.take(most).read_to_end(&mut text).map_err(|source| self.io("read", source))?;
-        Ok(super::find(&text, Some(expected)).map_or_else(Stored::Other, |_| Stored::Expected))
+        Ok(match super::find(&text, Some(expected)) {
+            Ok(_) if super::block::is_bare(&text) => Stored::Expected,
+            Ok(_) => Stored::Other(super::Error::Surrounded),
+            Err(error) => Stored::Other(error),
+        })
     }
 
     /// Completes the expected key, which is stored: its mode and the public half beside it.

@@ -258,6 +258,25 @@ fn a_key_is_stored_for_its_owner_alone() {
         fs::read(keygen.path("key.pub")).unwrap()
     );
     assert_eq!(store.look(&public).unwrap(), Stored::Expected);
+    // What OpenSSH itself cannot read is no key, whatever we find in it.
+    for (shape, is_expected) in [
+        (format!("{text}hello\n"), true),
+        (text.replacen("AAAA", "AA \r\n \tAA", 1), true),
+        (format!(" {text}"), false),
+        (text.trim_end().to_owned(), false),
+        (text.replace('\n', "\r\n"), false),
+        (text.replace('\n', "\n> "), false),
+        (text.replace('\n', "\\n"), false),
+    ] {
+        fs::write(&path, &shape).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        let mut theirs = Command::new("ssh-keygen");
+        let theirs = theirs.arg("-y").arg("-f").arg(&path).output().unwrap();
+        assert_eq!(theirs.status.success(), is_expected, "{shape:?}");
+        let ours = if is_expected { Stored::Expected } else { Stored::Other(Error::Surrounded) };
+        assert_eq!(store.look(&public).unwrap(), ours, "{shape:?}");
+    }
+    fs::write(&path, &text).unwrap();
     // sshd refuses a key that others may read.
     fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
     fs::remove_file(ssh.join("host_key.pub")).unwrap();
