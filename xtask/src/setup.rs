@@ -70,6 +70,7 @@ const NEEDS: &[Need] = &[
     Need { file: "unshare", package: "util-linux" },
     Need { file: "setpriv", package: "util-linux" },
     Need { file: "pwck", package: "passwd" },
+    Need { file: "script", package: "bsdutils" },
     Need { file: "ssh-keygen", package: "openssh-client" },
 ];
 

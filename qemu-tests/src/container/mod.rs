@@ -27,6 +27,18 @@ use crate::scenario::patience;
 
 /// The programs of a running sample.
 const PATH: &str = "PATH=/run/current-system/sw/bin:/run/current-system/sw/sbin";
+/// What scenarios call besides the programs that every Linux has.
+const PROGRAMS: [&str; 9] = [
+    "lxc-start",
+    "lxc-usernsexec",
+    "newuidmap",
+    "systemd-nspawn",
+    "nsenter",
+    "unshare",
+    "bsdtar",
+    "pwck",
+    "script",
+];
 /// How long one command may take, as `timeout` is told; containers answer in no time.
 const COMMAND_SECONDS: &str = "60";
 /// Between two looks at a container that is not up yet.
@@ -76,7 +88,7 @@ fn prepare(name: &str, sample: Sample) -> Result<Result<Images, String>, Error> 
     if !is_root() {
         return Ok(Err("containers are started by root".to_owned()));
     }
-    for program in ["lxc-start", "newuidmap", "systemd-nspawn", "nsenter", "unshare", "bsdtar"] {
+    for program in PROGRAMS {
         // Whatever it answers, it is there.
         if Command::new(program).arg("--version").output().is_err() {
             return Ok(Err(format!("{program} not found")));
