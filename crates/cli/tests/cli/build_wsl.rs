@@ -38,6 +38,13 @@ fn distribution() -> Fake {
     );
     fs::write(toplevel.join("activate"), activate).unwrap();
     fs::write(store.join(USERS), JSON).unwrap();
+    let registration = fake.dir().join("fake.registration");
+    let text = fs::read_to_string(&registration).unwrap();
+    let hash = "7".repeat(64);
+    let users = format!("/nix/store/{USERS}\n{hash}\n512\n\n0\n");
+    // The first path registered is the toplevel: its references are counted before they are named.
+    let text = text.replacen("\n\n6\n", &format!("\n\n7\n/nix/store/{USERS}\n"), 1);
+    fs::write(registration, text + &users).unwrap();
     let conf = "[boot]\nsystemd=true\n\n[user]\ndefault=nixos\n";
     fs::write(store.join(ETC).join("etc/wsl.conf"), conf).unwrap();
     fake
@@ -67,10 +74,10 @@ fn an_archive_as_wsl_installs_it() {
     nixos.wsl
     --- stderr
     system    0a1b2c3d4f5g6h7i8j9k0l1m2n3p4q5r-nixos-system-fake-26.05
-    closure   7 store paths, 136 MiB, from the registration fake.registration
+    closure   8 store paths, 136 MiB, from the registration fake.registration
     user      nixos
-    contents  91 files, directories and links, 120 KiB as an archive
-    written   nixos.wsl: 4.2 KiB, 120 KiB unpacked
+    contents  92 files, directories and links, 120 KiB as an archive
+    written   nixos.wsl: 4.4 KiB, 120 KiB unpacked
     "#);
     let gzip = fs::read(fake.dir().join("nixos.wsl")).unwrap();
     assert!(gzip.starts_with(b"\x1f\x8b"), "gzip by default");
@@ -100,7 +107,7 @@ fn what_microsoft_would_not_like_is_told() {
     my.tar.zst
     --- stderr
     system    0a1b2c3d4f5g6h7i8j9k0l1m2n3p4q5r-nixos-system-fake-26.05
-    closure   7 store paths, 136 MiB, from the registration fake.registration
+    closure   8 store paths, 136 MiB, from the registration fake.registration
     user      nixos
     warning: it boots, but
       shortcut.icon
@@ -119,8 +126,8 @@ fn what_microsoft_would_not_like_is_told() {
         the system wants  to be opened as my.tar.zst
         WSL gives         an installation by a double click to files that end in .wsl
         to mend it        name it so: -o NAME.wsl
-    contents  87 files, directories and links, 110 KiB as an archive
-    written   my.tar.zst: 3.6 KiB, 110 KiB unpacked
+    contents  88 files, directories and links, 110 KiB as an archive
+    written   my.tar.zst: 3.8 KiB, 110 KiB unpacked
     "#);
 }
 
@@ -131,14 +138,14 @@ fn users() {
     exit code: 2
     --- stderr
     system    0a1b2c3d4f5g6h7i8j9k0l1m2n3p4q5r-nixos-system-fake-26.05
-    closure   7 store paths, 136 MiB, from the registration fake.registration
+    closure   8 store paths, 136 MiB, from the registration fake.registration
     error: the system has no user "alice"; its people are nixos
     "#);
     insta::assert_snapshot!(wsl(&fake, &["--user", "root", "--dry-run"]), @r#"
     exit code: 3
     --- stderr
     system    0a1b2c3d4f5g6h7i8j9k0l1m2n3p4q5r-nixos-system-fake-26.05
-    closure   7 store paths, 136 MiB, from the registration fake.registration
+    closure   8 store paths, 136 MiB, from the registration fake.registration
     error: this system would not start in WSL
       default user
         the system wants  nixos to be logged in: its own /etc/wsl.conf says so
@@ -151,8 +158,19 @@ fn users() {
 }
 
 #[test]
+fn the_checks_alone() {
+    let fake = distribution();
+    let said = calve(fake.dir(), &with_system(&["check"], &["--for", "wsl"]));
+    assert!(said.contains("-fake-26.05 would start in WSL\n"), "{said}");
+    assert!(said.contains("shortcut.icon"), "{said}");
+    let said = calve(Fake::new().dir(), &with_system(&["check"], &["--for", "wsl"]));
+    assert!(said.starts_with("exit code: 3\n"), "{said}");
+}
+
+#[test]
 fn a_system_for_a_machine_is_refused() {
-    insta::assert_snapshot!(wsl(&Fake::new(), &[]), @r#"
+    let fake = Fake::new();
+    insta::assert_snapshot!(wsl(&fake, &[]), @r#"
     exit code: 3
     --- stderr
     system    0a1b2c3d4f5g6h7i8j9k0l1m2n3p4q5r-nixos-system-fake-26.05
@@ -162,6 +180,15 @@ fn a_system_for_a_machine_is_refused() {
         the system wants  nothing to be done at its start: /nix/store/0a1b2c3d4f5g6h7i8j9k0l1m2n3p4q5r-nixos-system-fake-26.05 has no activate
         WSL gives         a file system in which the system was never active
         to mend it        import NixOS-WSL's module and set wsl.enable = true
+    "#);
+    let toplevel = fake.dir().join("store/nix/store").join(TOPLEVEL);
+    fs::write(toplevel.join("activate"), "ln -sfn /nix/store/x /bin/.sh.tmp\n").unwrap();
+    insta::assert_snapshot!(wsl(&fake, &[]), @r#"
+    exit code: 3
+    --- stderr
+    system    0a1b2c3d4f5g6h7i8j9k0l1m2n3p4q5r-nixos-system-fake-26.05
+    closure   7 store paths, 136 MiB, from the registration fake.registration
+    error: this system would not start in WSL
       users
         the system wants  its users made by something else than update-users-groups.pl
         WSL gives         a look into /etc/passwd before anything of the system runs

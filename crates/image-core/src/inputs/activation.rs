@@ -72,8 +72,10 @@ impl Activation {
                 _ => return None,
             };
             let path = TreePath::parse(path).ok()?;
+            // NixOS makes /bin/sh and the like under a hidden name first, and renames it.
+            let is_hidden = path.name().is_some_and(|name| name.starts_with(b"."));
             let is_inside = path.parent().as_ref() == Some(directory);
-            is_inside.then(|| Placed { path, source: (*source).to_owned(), copied })
+            (is_inside && !is_hidden).then(|| Placed { path, source: (*source).to_owned(), copied })
         });
         placed.collect()
     }
@@ -99,7 +101,7 @@ mod tests {
             "#!/bin/sh\n# ln -sf /not /bin/commented\n  echo \"setting up /bin...\"\n\
              /perl/bin/perl \\\n-w /update-users-groups.pl {JSON}\n\
              ln -sf '{SH}' '/bin/sh'\n  ln -sf /init /bin/wslpath\ncp -f {SH} /bin/copy\n\
-             ln -sf $shim /sbin/init\nln -sf a b c /bin/more\nln -sf x /bin/../etc/x\n"
+             ln -sf $shim /sbin/init\nln -sf a b c /bin/more\nln -sfn {SH} /bin/.sh.tmp\nln -sf x /bin/../etc/x\n"
         );
         let activation = Activation::of(script);
         assert_eq!(activation.users_groups(), Some(JSON.parse().unwrap()));

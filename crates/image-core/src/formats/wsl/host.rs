@@ -86,17 +86,20 @@ fn entry(
         let is_path = placed.source.starts_with('/') && !placed.copied;
         return Ok(is_path.then(|| Entry::symlink(&placed.source, epoch)));
     }
-    let file: StoreFile = placed.source.parse()?;
-    if !is_program(input, &file)? {
-        let wants = format!("{} to lie in {}", file, placed.path);
+    let file = placed.source.parse::<StoreFile>().ok();
+    let program = match file {
+        Some(file) if is_program(input, &file)? => Some(input.store.resolve(&file)?),
+        Some(_) | None => None,
+    };
+    let Some(real) = program else {
+        let wants = format!("{} at {}", placed.source, placed.path);
         let gives = "the store paths of the closure, and it is not among them";
         findings.refuse("programs", wants, gives, "give the registration of this very system");
         return Ok(None);
-    }
+    };
     if !placed.copied {
         return Ok(Some(Entry::symlink(&placed.source, epoch)));
     }
-    let real = input.store.resolve(&file)?;
     let below = real.to_string();
     let below = below.trim_start_matches(STORE_DIR).trim_start_matches('/');
     let source = HostDir::open(input.store.directory())?.file(below.as_bytes())?;

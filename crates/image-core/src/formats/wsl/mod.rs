@@ -183,7 +183,10 @@ pub fn tree(spec: &WslSpec<'_>, input: Input<'_>) -> Result<Wsl, Error> {
 /// Decides everything that the system itself decides.
 fn parts(spec: &WslSpec<'_>, input: Input<'_>) -> Result<Parts, Error> {
     let mut findings = Findings::default();
-    let activation = activation(input, &mut findings)?;
+    let Some(activation) = activation(input, &mut findings)? else {
+        // All that follows would be said to be missing, too.
+        return Err(Error::Refused(findings.0));
+    };
     let accounts = accounts(input, &activation, &mut findings)?;
     let programs = host::programs(input, &activation, spec.epoch, &mut findings)?;
     let conf = conf::of_closure(input, conf::WSL)?;
@@ -209,7 +212,7 @@ fn parts(spec: &WslSpec<'_>, input: Input<'_>) -> Result<Parts, Error> {
 }
 
 /// Reads the activation script, without which nothing would become of the image.
-fn activation(input: Input<'_>, findings: &mut Findings) -> Result<Activation, Error> {
+fn activation(input: Input<'_>, findings: &mut Findings) -> Result<Option<Activation>, Error> {
     let toplevel = &input.system.main.toplevel;
     if input.system.main.etc_overlay {
         findings.refuse(
@@ -228,7 +231,7 @@ fn activation(input: Input<'_>, findings: &mut Findings) -> Result<Activation, E
             MODULE,
         );
     }
-    Ok(activation.unwrap_or_else(|| Activation::of("")))
+    Ok(activation)
 }
 
 /// Makes the accounts that the first activation would make.
@@ -245,8 +248,17 @@ fn accounts(
             "a look into /etc/passwd before anything of the system runs",
             "set systemd.sysusers.enable = false and services.userborn.enable = false",
         );
-        return Ok(Accounts { users: Vec::new(), groups: Vec::new(), notes: Vec::new() });
+        return Ok(Accounts::none());
     };
+    if !input.closure.contains(file.path()) {
+        findings.refuse(
+            "users",
+            format!("its users made of {file}"),
+            "the store paths of the closure, and it is not among them",
+            "give the registration of this very system",
+        );
+        return Ok(Accounts::none());
+    }
     let text = input.store.read_text(&file, TEXT_MAX)?;
     let declared = Declared::parse(&text, &file.to_string())?;
     let ids = Ids::from_parts(&[b"wsl", toplevel.to_string().as_bytes()]);

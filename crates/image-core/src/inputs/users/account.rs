@@ -138,6 +138,11 @@ impl Accounts {
         Ok(Self { users, groups, notes })
     }
 
+    /// Returns no accounts at all.
+    pub const fn none() -> Self {
+        Self { users: Vec::new(), groups: Vec::new(), notes: Vec::new() }
+    }
+
     /// Finds a user by name.
     pub fn user(&self, name: &str) -> Option<&User> {
         self.users.iter().find(|user| user.name == name)
