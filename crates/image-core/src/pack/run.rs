@@ -67,6 +67,13 @@ pub enum Error {
     Path(#[from] PathError),
 }
 
+impl Error {
+    /// Whether somebody asked to stop, or something else had failed.
+    fn is_cancelled(&self) -> bool {
+        matches!(self, Self::Read(region::Error::Cancelled))
+    }
+}
+
 /// Compresses an archive, taking from the cache what it holds.
 ///
 /// # Errors
@@ -225,7 +232,11 @@ impl<'a> Job<'a> {
             };
             if let Err(error) = work() {
                 self.stop.store(true, Ordering::Relaxed);
-                first_error.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                let mut first = first_error.lock().unwrap_or_else(PoisonError::into_inner);
+                // Who waited for a block that failed is cancelled, and may be here before its reason.
+                if first.as_ref().is_none_or(Error::is_cancelled) {
+                    *first = Some(error);
+                }
             }
         });
         match first_error.into_inner().unwrap_or_else(PoisonError::into_inner) {
