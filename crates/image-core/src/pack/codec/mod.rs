@@ -17,7 +17,7 @@
 mod compression;
 mod gzip;
 mod xz;
-mod zstd;
+pub(crate) mod zstd;
 
 use std::fmt;
 use std::ops::RangeInclusive;

@@ -13,7 +13,7 @@ use crate::units::{Bytes, MIB};
 
 pub(super) const LEVELS: RangeInclusive<u8> = 1..=19;
 
-pub(super) fn library() -> String {
+pub(crate) fn library() -> String {
     format!("zstd {}", zstd_safe::version_string())
 }
 
@@ -30,7 +30,7 @@ pub(super) fn memory(level: u8) -> Bytes {
 }
 
 /// Appends a frame.
-pub(super) fn encode(level: u8, data: &[u8], out: &mut Vec<u8>) -> Result<u64, String> {
+pub(crate) fn encode(level: u8, data: &[u8], out: &mut Vec<u8>) -> Result<u64, String> {
     let said = |code| zstd_safe::get_error_name(code).to_owned();
     // A context that is used again keeps its tables and salts its hashes with what it saw. That this
     // does not show in the output has been wrong before (facebook/zstd#1241); a new one has seen nothing.

@@ -1,0 +1,26 @@
+//! squashfs 4.0: a compressed, read-only tree.
+//!
+//! ```text
+//!   Tree ──► Serial ──► pack (Press) ──► Stored ──► Plan
+//!            contents    compressed       where in     superblock, data,
+//!            in a row    blocks, indices  the image    tables
+//! ```
+//!
+//! - [`codec`]: one block compressed as the format's readers expect it
+//! - [`settings`]: how a tree is written
+//! - [`stored`]: where every file's data lie in the image
+//!
+//! Data are compressed before the image is planned, a run of up to 16 MiB at a time, because what
+//! was compressed once is kept in the cache and serves other images. Small files share fragments, but only with files of
+//! the same run; runs of whole blocks that are the same are stored once.
+//!
+//! Follows the kernel's `fs/squashfs/squashfs_fs.h` and squashfs-tools' `squashfs_fs.h`, which are
+//! the format's definition, and where they leave a choice the defaults of `mksquashfs`.
+
+pub mod codec;
+pub mod settings;
+pub mod stored;
+
+pub use codec::{Codec, Encoder, Word};
+pub use settings::Settings;
+pub use stored::{Data, Fragment, Run, Stored};
