@@ -3,8 +3,10 @@
 //! - [`preflight`]: holds what a closure expects against what a layout gives, before any output
 //! - [`systemd_boot`]: the files of the ESP, as NixOS' own builder would leave them
 //! - [`esp`]: those files as entries of a tree, and the room that an ESP must have for them
+//! - [`grub`]: GRUB's images for CD drives and UEFI, linked here from a closure's own GRUB
 
 pub mod esp;
+pub mod grub;
 pub mod preflight;
 pub mod systemd_boot;
 

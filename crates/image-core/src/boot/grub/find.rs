@@ -1,0 +1,119 @@
+//! Where a closure has a GRUB, for each platform.
+//!
+//! nixpkgs keeps `lib/grub/<platform>`, Debian `usr/lib/grub/<platform>`; a `system-path` links to either,
+//! so links are followed before paths are compared. BIOS and UEFI may come from different store paths: the
+//! images have nothing in common.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use super::Error;
+use crate::boot::systemd_boot::Machine;
+use crate::inputs::closure::Closure;
+use crate::inputs::store::{self, HostStore};
+use crate::inputs::store_path::{StoreFile, StorePath};
+
+/// Where the folders of the platforms lie in a store path.
+const PLACES: [&str; 2] = ["lib/grub", "usr/lib/grub"];
+
+/// What every folder has.
+const KERNEL: &str = "kernel.img";
+
+/// What an image of GRUB runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Platform {
+    /// A PC with a BIOS.
+    Bios,
+    /// A machine with UEFI.
+    Efi(Machine),
+}
+
+impl Platform {
+    /// All that images can be made for.
+    pub const ALL: [Self; 3] =
+        [Self::Bios, Self::Efi(Machine::X86_64), Self::Efi(Machine::Aarch64)];
+
+    /// GRUB's name of the platform, which is the name of its folder.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bios => "i386-pc",
+            Self::Efi(Machine::X86_64) => "x86_64-efi",
+            Self::Efi(Machine::Aarch64) => "arm64-efi",
+        }
+    }
+}
+
+impl fmt::Display for Platform {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A closure's GRUB: one folder for each platform, at least one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grub {
+    folders: Vec<(Platform, StoreFile)>,
+}
+
+impl Grub {
+    /// Looks through the closure; `None` where no path holds a GRUB.
+    ///
+    /// Of several for one platform the greatest name is taken (`grub-2.12` before `grub-2.06`), then the
+    /// greatest hash; [`Grub::folder`] says which it was.
+    ///
+    /// # Errors
+    /// A path of the closure cannot be looked at.
+    pub fn find(store: &HostStore, closure: &Closure) -> Result<Option<Self>, Error> {
+        let mut folders = Vec::new();
+        for platform in Platform::ALL {
+            let mut found = BTreeSet::new();
+            for info in closure.paths() {
+                found.extend(folder(store, &info.path, platform)?);
+            }
+            let best = found.into_iter().max_by_key(|folder: &StoreFile| {
+                (folder.path().name().to_owned(), folder.path().base_name().to_owned())
+            });
+            folders.extend(best.map(|folder| (platform, folder)));
+        }
+        Ok(if folders.is_empty() { None } else { Some(Self { folders }) })
+    }
+
+    /// The folder of a platform.
+    ///
+    /// # Errors
+    /// There is none; says for which platforms there are.
+    pub fn folder(&self, platform: Platform) -> Result<&StoreFile, Error> {
+        let found = self.folders.iter().find(|(known, _)| *known == platform);
+        found.map(|(_, folder)| folder).ok_or_else(|| {
+            let known: Vec<&str> = self.folders.iter().map(|(known, _)| known.name()).collect();
+            Error::Platform { expected: platform, found: known.join(", ") }
+        })
+    }
+
+    /// Whether images can be made for a platform.
+    pub fn is_for(&self, platform: Platform) -> bool {
+        self.folder(platform).is_ok()
+    }
+}
+
+/// The folder of a platform in one store path, links followed.
+fn folder(
+    store: &HostStore,
+    path: &StorePath,
+    platform: Platform,
+) -> Result<Option<StoreFile>, Error> {
+    for place in PLACES {
+        let inner = format!("{place}/{platform}/{KERNEL}");
+        let kernel = match store.resolve(&path.join(&inner)?) {
+            Ok(kernel) => kernel,
+            // Something else that happens to be called `lib` and leads elsewhere.
+            Err(store::Error::Outside { .. } | store::Error::Loop { .. }) => continue,
+            Err(error) if error.is_not_found() => continue,
+            Err(error) => return Err(error.into()),
+        };
+        if let Some((folder, KERNEL)) = kernel.inner().rsplit_once('/') {
+            return Ok(Some(kernel.path().join(folder)?));
+        }
+    }
+    Ok(None)
+}
