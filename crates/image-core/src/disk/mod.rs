@@ -5,6 +5,7 @@
 //! - [`geometry`]: the same with every offset, size and id decided
 //! - `volume`: what a partition holds, decided and planned
 //! - [`gpt`]: the partition table
+//! - [`hybrid`]: an ISO 9660 volume that is a disk too
 //! - [`qcow2`]: a disk without the clusters that it does not use
 //!
 //! [`plan`] puts the volumes' plans where the geometry says. The first and the last MiB of the disk
@@ -13,6 +14,7 @@
 
 pub mod geometry;
 pub mod gpt;
+pub mod hybrid;
 pub mod kind;
 pub mod layout;
 pub mod qcow2;

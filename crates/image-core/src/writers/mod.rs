@@ -2,10 +2,12 @@
 //!
 //! - [`ext4`]: everything that Unix knows about files, for root
 //! - [`fat`]: the EFI system partition
+//! - [`iso9660`]: CDs and sticks that start
 //! - [`squashfs`]: the store of live systems
 //! - [`tar`]: container templates and WSL distributions
 
 pub mod ext4;
 pub mod fat;
+pub mod iso9660;
 pub mod squashfs;
 pub mod tar;
