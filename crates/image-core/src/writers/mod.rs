@@ -9,5 +9,6 @@
 pub mod ext4;
 pub mod fat;
 pub mod iso9660;
+mod ondisk;
 pub mod squashfs;
 pub mod tar;

@@ -9,6 +9,9 @@
 //! - [`codec`]: one block compressed as the format's readers expect it
 //! - [`settings`]: how a tree is written
 //! - [`stored`]: where every file's data lie in the image
+//! - `image`: the plan; `table`: inodes and names, of `inode`, `directory`, `id`, `xattr`
+//! - `metadata`: how tables are compressed; `ondisk`: the structures, encoded
+//! - `error`: what is refused
 //!
 //! Data are compressed before the image is planned, a run of up to 16 MiB at a time, because what
 //! was compressed once is kept in the cache and serves other images. Small files share fragments, but only with files of
@@ -18,9 +21,20 @@
 //! the format's definition, and where they leave a choice the defaults of `mksquashfs`.
 
 pub mod codec;
+mod directory;
+mod error;
+mod id;
+mod image;
+mod inode;
+mod metadata;
+mod ondisk;
 pub mod settings;
 pub mod stored;
+mod table;
+mod xattr;
 
 pub use codec::{Codec, Encoder, Word};
+pub use error::Error;
+pub use image::plan;
 pub use settings::Settings;
 pub use stored::{Data, Fragment, Run, Stored};
