@@ -8,8 +8,8 @@ use std::path::Path;
 
 use crate::cache::Cache;
 use crate::inputs::closure::Closure;
-use crate::pack::{self, Codec, Packed};
-use crate::plan::{Plan, PlanError};
+use crate::pack::{self, Codec, Packed, Press};
+use crate::plan::{Plan, PlanError, Serial};
 use crate::region::{self, Keys};
 use crate::tree::Tree;
 use crate::writers::tar;
@@ -20,7 +20,7 @@ pub struct Rootfs {
     /// The files.
     pub tree: Tree,
     /// The archive, not compressed.
-    pub tar: tar::Archive,
+    pub tar: Serial,
 }
 
 /// What packing works with.
@@ -34,13 +34,40 @@ pub struct Workshop<'a> {
     pub spool: &'a Path,
 }
 
+impl Workshop<'_> {
+    /// Packs a tree's bytes, taking from the cache what it holds.
+    ///
+    /// # Errors
+    /// See [`pack::Error`].
+    pub fn pack(
+        &self,
+        tree: &Tree,
+        row: &Serial,
+        closure: &Closure,
+        press: &dyn Press,
+        options: &region::Options<'_>,
+    ) -> Result<Packed, pack::Error> {
+        let Self { keys, cache, spool } = *self;
+        pack::pack(&pack::Request { tree, row, closure, press, keys, cache, spool }, options)
+    }
+}
+
+/// An archive whose blocks are compressed.
+#[derive(Debug)]
+pub struct Compressed {
+    /// How.
+    pub codec: Codec,
+    /// The blocks.
+    pub packed: Packed,
+}
+
 impl Rootfs {
     /// Writes a tree down as an archive.
     ///
     /// # Errors
     /// A tree that no archive can hold.
     pub fn of(tree: Tree) -> Result<Self, tar::Error> {
-        let tar = tar::Archive::of(&tree)?;
+        let tar = tar::archive(&tree)?;
         Ok(Self { tree, tar })
     }
 
@@ -54,21 +81,19 @@ impl Rootfs {
         codec: Option<Codec>,
         workshop: Workshop<'_>,
         options: &region::Options<'_>,
-    ) -> Result<Option<Packed>, pack::Error> {
+    ) -> Result<Option<Compressed>, pack::Error> {
         let Some(codec) = codec else { return Ok(None) };
-        let Workshop { keys, cache, spool } = workshop;
-        let (tree, archive) = (&self.tree, &self.tar);
-        let request = pack::Request { tree, archive, closure, codec, keys, cache, spool };
-        pack::pack(&request, options).map(Some)
+        let packed = workshop.pack(&self.tree, &self.tar, closure, &codec, options)?;
+        Ok(Some(Compressed { codec, packed }))
     }
 
     /// Plans the archive's file.
     ///
     /// # Errors
     /// An archive larger than a plan can be.
-    pub fn plan(&self, packed: Option<&Packed>) -> Result<Cow<'_, Plan>, PlanError> {
-        match packed {
-            Some(packed) => packed.plan().map(Cow::Owned),
+    pub fn plan(&self, compressed: Option<&Compressed>) -> Result<Cow<'_, Plan>, PlanError> {
+        match compressed {
+            Some(Compressed { codec, packed }) => packed.plan(*codec).map(Cow::Owned),
             None => Ok(Cow::Borrowed(&self.tar.plan)),
         }
     }

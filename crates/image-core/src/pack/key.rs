@@ -6,17 +6,17 @@
 
 use sha2::{Digest, Sha256};
 
-use super::Codec;
+use super::Press;
 use super::shelf::{BLOCK, Shelf};
 use crate::cache::Key;
 use crate::plan::{Content, Plan};
 use crate::units::Bytes;
 
 /// Counts changes to what a key is made of.
-const FORM: &str = "calve tar shelf 1";
+const FORM: &str = "calve shelf 2";
 
 /// Derives the key of a shelf; none for one that must not be kept.
-pub(super) fn of(shelf: &Shelf, archive: &Plan, codec: Codec) -> Option<Key> {
+pub(super) fn of(shelf: &Shelf, row: &Plan, press: &dyn Press) -> Option<Key> {
     if shelf.paths.is_empty() {
         return None;
     }
@@ -26,12 +26,12 @@ pub(super) fn of(shelf: &Shelf, archive: &Plan, codec: Codec) -> Option<Key> {
         digest.update(bytes);
     };
     part(FORM.as_bytes());
-    part(codec.version().as_bytes());
+    part(press.version().as_bytes());
     part(&BLOCK.get().to_le_bytes());
     for member in &shelf.paths {
         part(member.hash.as_bytes());
     }
-    for piece in &archive.pieces()[archive.piece_after(shelf.start)..] {
+    for piece in &row.pieces()[row.piece_after(shelf.start)..] {
         let (from, to) = (piece.offset.max(shelf.start), piece.end().min(shelf.end));
         if piece.offset >= shelf.end {
             break;

@@ -9,9 +9,9 @@ use sha2::{Digest, Sha256};
 
 use super::shelf::{Member, Shelf};
 use crate::inputs::nar_hash::NarHash;
+use crate::plan::Serial;
 use crate::tree::{Kind, Node, NodeId, Tree};
 use crate::units::Bytes;
-use crate::writers::tar::Archive;
 
 /// The bit that makes a file executable to Nix.
 const OWNER_EXECUTES: u16 = 0o100;
@@ -20,7 +20,7 @@ const OWNER_EXECUTES: u16 = 0o100;
 #[derive(Debug)]
 pub struct Check<'a> {
     tree: &'a Tree,
-    archive: &'a Archive,
+    row: &'a Serial,
     members: std::slice::Iter<'a, Member>,
     current: Option<Path>,
     /// Where the next bytes belong.
@@ -44,10 +44,10 @@ struct Path {
 
 impl<'a> Check<'a> {
     /// Starts at the first byte of a shelf.
-    pub fn new(tree: &'a Tree, archive: &'a Archive, shelf: &'a Shelf) -> Self {
+    pub fn new(tree: &'a Tree, row: &'a Serial, shelf: &'a Shelf) -> Self {
         let members = shelf.paths.iter();
         let (current, wrong) = (None, Vec::new());
-        let mut check = Self { tree, archive, members, current, at: shelf.start, wrong };
+        let mut check = Self { tree, row, members, current, at: shelf.start, wrong };
         check.settle();
         check
     }
@@ -88,7 +88,7 @@ impl<'a> Check<'a> {
             let Some(path) = &mut self.current else { return };
             path.begin(self.tree);
             if let Kind::File(source) = self.tree.node(path.node).kind() {
-                path.data = self.archive.contents(path.node, source.size());
+                path.data = self.row.contents(path.node, source.size());
                 return;
             }
             self.step();

@@ -18,28 +18,28 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use super::shelf::{self, BLOCK, Shelf};
 use super::spool::Spool;
 use super::work::{Done, Work};
-use super::{Codec, Packed, codec, key};
+use super::{Packed, Press, codec, key, press};
 use crate::cache::{self, Cache, Entry, Key};
 use crate::inputs::closure::Closure;
+use crate::plan::Serial;
 use crate::region::{self, Current, Keys, Reader};
 use crate::tree::path::PathError;
 use crate::tree::source::SourceError;
 use crate::tree::{NodeId, Tree};
 use crate::units::Bytes;
-use crate::writers::tar::Archive;
 
 /// What to compress, and with what.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
     /// The files.
     pub tree: &'a Tree,
-    /// Their archive.
-    pub archive: &'a Archive,
+    /// Their bytes in a row.
+    pub row: &'a Serial,
     /// The store paths among them, with what their files must hash to.
     pub closure: &'a Closure,
-    /// How to compress.
-    pub codec: Codec,
-    /// The secrets that the archive names.
+    /// What becomes of a block.
+    pub press: &'a dyn Press,
+    /// The secrets that the row names.
     pub keys: &'a Keys,
     /// Where shelves are kept; without one everything is compressed anew.
     pub cache: Option<&'a Cache>,
@@ -79,9 +79,9 @@ impl Error {
 /// # Errors
 /// See [`Error`]; the cache keeps what was finished before it.
 pub fn pack(request: &Request<'_>, options: &region::Options<'_>) -> Result<Packed, Error> {
-    let _span = tracing::debug_span!("pack", codec = request.codec.version()).entered();
-    let shelves = shelf::cut(request.tree, request.archive, request.closure)?;
-    let workers = workers(request.codec, options);
+    let _span = tracing::debug_span!("pack", codec = request.press.version()).entered();
+    let shelves = shelf::cut(request.tree, request.row, request.closure)?;
+    let workers = workers(request.press, options);
     let pool = ThreadPoolBuilder::new()
         .num_threads(workers)
         .thread_name(|index| format!("pack {index}"))
@@ -91,13 +91,13 @@ pub fn pack(request: &Request<'_>, options: &region::Options<'_>) -> Result<Pack
         request,
         options,
         shelves: &shelves,
-        reader: Reader::new(&request.archive.plan, request.keys)?,
+        reader: Reader::new(&request.row.plan, request.keys)?,
         spool: Spool::new_in(request.spool)?,
         stop: AtomicBool::new(false),
     };
     let keys: Vec<Option<Key>> = match request.cache {
         Some(_) => {
-            let key = |shelf| key::of(shelf, &request.archive.plan, request.codec);
+            let key = |shelf| key::of(shelf, &request.row.plan, request.press);
             shelves.iter().map(key).collect()
         }
         None => vec![None; shelves.len()],
@@ -108,9 +108,9 @@ pub fn pack(request: &Request<'_>, options: &region::Options<'_>) -> Result<Pack
 }
 
 /// How many workers the machine and the memory allow; one in any case.
-fn workers(codec: Codec, options: &region::Options<'_>) -> usize {
+fn workers(press: &dyn Press, options: &region::Options<'_>) -> usize {
     // A block as it is read and as it comes out.
-    let cost = codec.memory() + BLOCK * 2;
+    let cost = press.memory() + BLOCK * 2;
     let affordable = usize::try_from(options.memory.get() / cost.get()).unwrap_or(usize::MAX);
     options.workers.min(NonZeroUsize::new(affordable).unwrap_or(NonZeroUsize::MIN)).get()
 }
@@ -161,7 +161,7 @@ impl<'a> Job<'a> {
         tracing::debug!(shelves = self.shelves.len(), missing = works.len(), %total, "cut");
         self.options.progress.begin(total);
         let encoder = || {
-            Ok(Packer { encoder: self.request.codec.encoder()?, read: Vec::new(), out: Vec::new() })
+            Ok(Packer { worker: self.request.press.worker()?, read: Vec::new(), out: Vec::new() })
         };
         self.each(&blocks, pool, encoder, |packer, (work, index)| work.block(*index, packer))?;
         let mut works = works.into_iter();
@@ -176,12 +176,7 @@ impl<'a> Job<'a> {
     fn collect(self, found: Vec<Option<Entry>>, fresh: Vec<Option<Done>>) -> Result<Packed, Error> {
         let spool = self.spool.close()?;
         let tree = self.request.tree;
-        let mut packed = Packed {
-            codec: self.request.codec,
-            blocks: Vec::new(),
-            reused: Bytes::ZERO,
-            unverified: Vec::new(),
-        };
+        let mut packed = Packed { blocks: Vec::new(), reused: Bytes::ZERO, unverified: Vec::new() };
         for ((shelf, found), fresh) in self.shelves.iter().zip(found).zip(fresh) {
             let (file, blocks) = match (found, fresh) {
                 (Some(entry), _) => {
@@ -247,7 +242,7 @@ impl<'a> Job<'a> {
 
     /// Tells the observer about a block that is done.
     pub(super) fn packed(&self, start: Bytes, len: Bytes) {
-        self.options.progress.advance(len, Current::at(&self.request.archive.plan, start));
+        self.options.progress.advance(len, Current::at(&self.request.row.plan, start));
     }
 }
 
@@ -256,9 +251,8 @@ fn into_inner<R>(result: Mutex<Option<R>>) -> Option<R> {
 }
 
 /// What a worker keeps from block to block.
-#[derive(Debug)]
-pub(super) struct Packer {
-    pub(super) encoder: codec::Encoder,
+pub(super) struct Packer<'p> {
+    pub(super) worker: Box<dyn press::Worker + 'p>,
     pub(super) read: Vec<u8>,
     pub(super) out: Vec<u8>,
 }

@@ -15,10 +15,10 @@ use sha2::{Digest, Sha256};
 use crate::inputs::closure::Closure;
 use crate::inputs::nar_hash::NarHash;
 use crate::inputs::store_path::{STORE_DIR, StorePath};
+use crate::plan::Serial;
 use crate::tree::path::PathError;
 use crate::tree::{Node, NodeId, Tree, TreePath};
 use crate::units::{Bytes, MIB};
-use crate::writers::tar::Archive;
 
 /// The size that shelves of small paths have on average; paths of this size stand alone.
 pub(super) const TARGET: Bytes = Bytes::new(4 * MIB.get());
@@ -41,6 +41,8 @@ pub struct Shelf {
     pub end: Bytes,
     /// The store paths it consists of; empty for what Nix knows nothing about.
     pub paths: Vec<Member>,
+    /// Its blocks: where each starts in the row and how long it is.
+    pub blocks: Vec<(Bytes, Bytes)>,
 }
 
 /// A store path on a shelf.
@@ -52,35 +54,22 @@ pub struct Member {
     pub hash: NarHash,
 }
 
-impl Shelf {
-    /// Walks the blocks: where each starts and how long it is.
-    pub fn blocks(&self) -> impl Iterator<Item = (Bytes, Bytes)> {
-        let (end, count) = (self.end, (self.end - self.start).div_ceil(BLOCK));
-        (0..count).map({
-            let start = self.start;
-            move |index| {
-                let from = start + BLOCK * index;
-                (from, BLOCK.min(end - from))
-            }
-        })
-    }
-}
-
 /// Cuts an archive into shelves that cover it without gaps.
 ///
 /// # Errors
 /// Never in practice: the store's directory is a path.
-pub fn cut(tree: &Tree, archive: &Archive, closure: &Closure) -> Result<Vec<Shelf>, PathError> {
+pub fn cut(tree: &Tree, row: &Serial, closure: &Closure) -> Result<Vec<Shelf>, PathError> {
     let store = tree.find(&TreePath::parse(STORE_DIR)?);
-    let mut cutter = Cutter { shelves: Vec::new(), open: None, at: Bytes::ZERO };
+    let mut cutter = Cutter { row, shelves: Vec::new(), open: None, at: Bytes::ZERO };
     for node in store.into_iter().flat_map(Node::children) {
-        let start = archive.start(node.id());
-        let end = archive.start(node.end());
+        let start = row.start(node.id());
+        let end = row.start(node.end());
         if let Some(hash) = registered(closure, node.name()) {
             cutter.path(start, end, Member { node: node.id(), hash }, node.name());
         }
     }
-    cutter.rest(archive.plan.size());
+    cutter.rest(row.plan.size());
+    cutter.close();
     Ok(cutter.shelves)
 }
 
@@ -89,7 +78,8 @@ fn registered(closure: &Closure, name: &[u8]) -> Option<NarHash> {
     closure.get(&path).map(|info| info.nar_hash)
 }
 
-struct Cutter {
+struct Cutter<'r> {
+    row: &'r Serial,
     shelves: Vec<Shelf>,
     /// A shelf of small paths that may still grow.
     open: Option<Shelf>,
@@ -97,7 +87,7 @@ struct Cutter {
     at: Bytes,
 }
 
-impl Cutter {
+impl Cutter<'_> {
     fn path(&mut self, start: Bytes, end: Bytes, member: Member, name: &[u8]) {
         self.rest(start);
         let size = end - start;
@@ -105,7 +95,8 @@ impl Cutter {
         if size >= TARGET || grown + size > MOST || (grown >= LEAST && starts_shelf(name, size)) {
             self.close();
         }
-        let open = self.open.get_or_insert(Shelf { start, end, paths: Vec::new() });
+        let open =
+            self.open.get_or_insert(Shelf { start, end, paths: Vec::new(), blocks: Vec::new() });
         open.end = end;
         open.paths.push(member);
         self.at = end;
@@ -118,13 +109,20 @@ impl Cutter {
     fn rest(&mut self, end: Bytes) {
         if self.at < end {
             self.close();
-            self.shelves.push(Shelf { start: self.at, end, paths: Vec::new() });
+            let shelf = Shelf { start: self.at, end, paths: Vec::new(), blocks: Vec::new() };
+            self.open = Some(shelf);
+            self.close();
             self.at = end;
         }
     }
 
     fn close(&mut self) {
-        self.shelves.extend(self.open.take());
+        let Some(mut shelf) = self.open.take() else { return };
+        shelf.blocks = self.row.blocks(shelf.start, shelf.end, BLOCK);
+        // Paths that consist of links and empty files may be no bytes at all.
+        if !shelf.blocks.is_empty() {
+            self.shelves.push(shelf);
+        }
     }
 }
 

@@ -48,9 +48,9 @@ impl<'j> Work<'j> {
     pub(super) fn new(job: &'j Job<'j>, shelf: &'j Shelf, key: Option<Key>) -> Self {
         let request = job.request;
         let keep = request.cache.zip(key);
-        let blocks: Vec<(Bytes, Bytes)> = shelf.blocks().collect();
+        let blocks: Vec<(Bytes, Bytes)> = shelf.blocks.clone();
         let state = State {
-            check: keep.map(|_| Check::new(request.tree, request.archive, shelf)),
+            check: keep.map(|_| Check::new(request.tree, request.row, shelf)),
             next: 0,
             failed: false,
             spooled: vec![Block::default(); blocks.len()],
@@ -72,7 +72,7 @@ impl<'j> Work<'j> {
     }
 
     /// Reads, hashes, compresses and stores a block; the last one finishes the shelf.
-    pub(super) fn block(&self, index: usize, packer: &mut Packer) -> Result<(), Error> {
+    pub(super) fn block(&self, index: usize, packer: &mut Packer<'_>) -> Result<(), Error> {
         // However this ends, those who wait for this block's turn to pass must not wait for ever.
         let mut giving_up = GivingUp { work: self, defused: false };
         let (start, len) = self.blocks[index];
@@ -84,7 +84,7 @@ impl<'j> Work<'j> {
         self.hash(index, read)?;
         giving_up.defused = true;
         packer.out.clear();
-        let tag = packer.encoder.encode(read, &mut packer.out)?;
+        let tag = packer.worker.press(start, read, &mut packer.out)?;
         self.store(index, &packer.out, tag)?;
         self.job.packed(start, len);
         self.stored()

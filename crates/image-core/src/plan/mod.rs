@@ -2,6 +2,7 @@
 //!
 //! - [`piece`]: what lies where: offset, length, label, content
 //! - [`builder`]: how a writer makes a plan
+//! - [`serial`]: a plan that knows where each entry of its tree lies
 //! - [`sealed`]: a plan that is encrypted on its way out
 //! - [`listing`]: a plan as text
 //!
@@ -15,10 +16,12 @@ pub mod builder;
 pub mod listing;
 pub mod piece;
 pub mod sealed;
+pub mod serial;
 
 pub use builder::{Moved, PlanBuilder, PlanError};
 pub use piece::{Content, Label, Piece, ScopeId, SecretId};
 pub use sealed::{Cipher, KeyId, Sealed};
+pub use serial::{Cuts, Serial};
 
 use crate::units::Bytes;
 

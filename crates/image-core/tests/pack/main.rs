@@ -22,11 +22,11 @@ use calve_image_core::inputs::store_tree;
 use calve_image_core::pack::nar::Check;
 use calve_image_core::pack::shelf::{self, Shelf};
 use calve_image_core::pack::{self, Codec, Packed, Request};
-use calve_image_core::plan::{Label, PlanBuilder, SecretId};
+use calve_image_core::plan::{Label, PlanBuilder, SecretId, Serial};
 use calve_image_core::region::{self, Cancel, Keys, Reader, Region};
 use calve_image_core::tree::{Entry, Meta, Mode, Source, Tree, TreeBuilder, TreePath};
 use calve_image_core::units::{Bytes, GIB};
-use calve_image_core::writers::tar::Archive;
+use calve_image_core::writers::tar;
 use contract::corpus::noise;
 use contract::oracle;
 use zeroize::Zeroizing;
@@ -62,7 +62,7 @@ struct Store {
     _dir: tempfile::TempDir,
     directory: PathBuf,
     tree: Tree,
-    archive: Archive,
+    row: Serial,
     closure: Closure,
 }
 
@@ -103,21 +103,21 @@ impl Store {
         fs::write(at(40).join("c"), vec![0; 100_001]).unwrap();
         let infos = (0..=40).map(|number| info(store_path(number), nar_hash(&tool, &at(number))));
         let closure = closure(infos.collect());
-        let (tree, archive) = read(dir.path(), &closure);
-        Some(Self { directory: store, _dir: dir, tree, archive, closure })
+        let (tree, row) = read(dir.path(), &closure);
+        Some(Self { directory: store, _dir: dir, tree, row, closure })
     }
 
     fn shelves(&self) -> Vec<Shelf> {
-        shelf::cut(&self.tree, &self.archive, &self.closure).unwrap()
+        shelf::cut(&self.tree, &self.row, &self.closure).unwrap()
     }
 
     fn pack(&self, how: &How<'_>) -> Result<Packed, pack::Error> {
         let spool = tempfile::tempdir().unwrap();
         let request = Request {
             tree: &self.tree,
-            archive: &self.archive,
+            row: &self.row,
             closure: how.closure.unwrap_or(&self.closure),
-            codec: how.codec,
+            press: &how.codec,
             keys: &how.keys,
             cache: how.cache,
             spool: spool.path(),
@@ -133,7 +133,7 @@ impl Store {
 
     /// The tar, as it is before compressing.
     fn plain(&self) -> Vec<u8> {
-        bytes(&self.archive.plan, &Keys::none())
+        bytes(&self.row.plan, &Keys::none())
     }
 }
 
@@ -159,12 +159,12 @@ impl Default for How<'_> {
     }
 }
 
-fn read(root: &Path, closure: &Closure) -> (Tree, Archive) {
+fn read(root: &Path, closure: &Closure) -> (Tree, Serial) {
     let mut tree = TreeBuilder::new(Epoch::STORE);
     store_tree::add(&mut tree, &HostStore::at(root), closure).unwrap();
     let tree = tree.build().unwrap();
-    let archive = Archive::of(&tree).unwrap();
-    (tree, archive)
+    let row = tar::archive(&tree).unwrap();
+    (tree, row)
 }
 
 fn bytes(plan: &calve_image_core::plan::Plan, keys: &Keys) -> Vec<u8> {
@@ -177,7 +177,7 @@ fn bytes(plan: &calve_image_core::plan::Plan, keys: &Keys) -> Vec<u8> {
 fn paths_hash_as_nix_hashes_them() {
     let Some(store) = Store::new() else { return };
     let keys = Keys::none();
-    let reader = Reader::new(&store.archive.plan, &keys).unwrap();
+    let reader = Reader::new(&store.row.plan, &keys).unwrap();
     for step in [13, 512, 4096, 1 << 20, 64 << 20] {
         for shelf in store.shelves() {
             let len = (shelf.end - shelf.start).to_len().unwrap();
@@ -187,7 +187,7 @@ fn paths_hash_as_nix_hashes_them() {
             }
             let mut data = vec![0; len];
             reader.read(shelf.start, &mut data).unwrap();
-            let mut check = Check::new(&store.tree, &store.archive, &shelf);
+            let mut check = Check::new(&store.tree, &store.row, &shelf);
             data.chunks(step).for_each(|part| check.update(part));
             assert!(check.finish().is_empty(), "in steps of {step}");
         }
@@ -197,13 +197,13 @@ fn paths_hash_as_nix_hashes_them() {
     reader.read(shelf.start, &mut data).unwrap();
     let victim = shelf.paths[2].node;
     let file = store.tree.node(victim).subtree().find(|node| !node.is_directory()).unwrap();
-    let (_, end) = store.archive.contents(file.id(), Bytes::new(1));
+    let (_, end) = store.row.contents(file.id(), Bytes::new(1));
     let at = (end - shelf.start).to_len().unwrap() - 1;
-    let mut check = Check::new(&store.tree, &store.archive, &shelf);
+    let mut check = Check::new(&store.tree, &store.row, &shelf);
     data[at] ^= 1;
     check.update(&data);
     assert_eq!(check.finish(), [victim], "one flipped bit, one path");
-    let mut check = Check::new(&store.tree, &store.archive, &shelf);
+    let mut check = Check::new(&store.tree, &store.row, &shelf);
     data[at] ^= 1;
     check.update(&data[..at]);
     let expected: Vec<_> = shelf.paths[2..].iter().map(|member| member.node).collect();
@@ -220,7 +220,7 @@ fn the_same_bytes_cold_warm_and_with_any_number_of_workers() {
         let with = |cache, workers| store.pack(&How { codec, cache, workers, ..How::default() });
         let alone = with(None, 1).unwrap();
         assert_eq!((alone.reused, alone.unverified.len()), (Bytes::ZERO, 0));
-        let expected = bytes(&alone.plan().unwrap(), &Keys::none());
+        let expected = bytes(&alone.plan(codec).unwrap(), &Keys::none());
         let cold = with(Some(&cache), 4).unwrap();
         assert_eq!(cold.reused, Bytes::ZERO);
         let warm = with(Some(&cache), 3).unwrap();
@@ -228,7 +228,7 @@ fn the_same_bytes_cold_warm_and_with_any_number_of_workers() {
         assert_eq!(warm.reused, kept.map(|shelf| shelf.end - shelf.start).sum());
         for packed in [with(None, 4).unwrap(), cold, warm] {
             assert!(packed.unverified.is_empty());
-            let found = bytes(&packed.plan().unwrap(), &Keys::none());
+            let found = bytes(&packed.plan(codec).unwrap(), &Keys::none());
             assert!(found == expected, "{codec:?}");
         }
         assert!(unpacked(codec, &expected) == plain, "{codec:?}");
@@ -267,7 +267,7 @@ fn what_is_not_registered_is_packed_but_not_kept() {
         let mut expected = expected.to_vec();
         expected.sort();
         assert_eq!(found, expected);
-        let found = bytes(&packed.plan().unwrap(), &Keys::none());
+        let found = bytes(&packed.plan(Codec::Zstd(1)).unwrap(), &Keys::none());
         assert!(unpacked(Codec::Zstd(1), &found) == store.plain());
     }
     // Their shelves are packed anew each time; the others are not.
@@ -282,7 +282,7 @@ fn what_is_not_registered_is_packed_but_not_kept() {
         })
         .map(|shelf| shelf.end - shelf.start)
         .sum();
-    assert_eq!(second.reused, store.archive.plan.size() - bad);
+    assert_eq!(second.reused, store.row.plan.size() - bad);
 }
 
 #[test]
@@ -299,11 +299,12 @@ fn a_file_that_changes_stops_it_and_the_cache_stays_whole() {
         format!("{error}: {:?}", std::error::Error::source(&error).map(ToString::to_string));
     assert!(chain.contains("changed while"), "{chain}");
     fs::write(&file, &before).unwrap();
-    let (tree, archive) = read(store.directory.parent().unwrap().parent().unwrap(), &store.closure);
-    let store = Store { tree, archive, ..store };
+    let (tree, row) = read(store.directory.parent().unwrap().parent().unwrap(), &store.closure);
+    let store = Store { tree, row, ..store };
     let packed = store.pack(&how()).unwrap();
     assert!(
-        unpacked(Codec::Zstd(1), &bytes(&packed.plan().unwrap(), &Keys::none())) == store.plain()
+        unpacked(Codec::Zstd(1), &bytes(&packed.plan(Codec::Zstd(1)).unwrap(), &Keys::none()))
+            == store.plain()
     );
 
     let cancel = Cancel::new();
@@ -332,8 +333,8 @@ fn secrets_are_packed_and_never_kept() {
     let inside = format!("{}/key", store_path(6));
     tree.add(layer, TreePath::parse(inside).unwrap(), entry(secret));
     let tree = tree.build().unwrap();
-    let archive = Archive::of(&tree).unwrap();
-    let store = Store { tree, archive, ..store };
+    let row = tar::archive(&tree).unwrap();
+    let store = Store { tree, row, ..store };
     let how = || {
         let mut keys = Keys::none();
         keys.insert_secret(id.clone(), Zeroizing::new(SECRET.to_vec()));
@@ -344,7 +345,8 @@ fn secrets_are_packed_and_never_kept() {
     assert!(matches!(error, pack::Error::Read(region::Error::MissingSecret { .. })), "{error}");
     let first = store.pack(&how()).unwrap();
     let second = store.pack(&how()).unwrap();
-    let plain = unpacked(Codec::Gzip(1), &bytes(&second.plan().unwrap(), &Keys::none()));
+    let plain =
+        unpacked(Codec::Gzip(1), &bytes(&second.plan(Codec::Gzip(1)).unwrap(), &Keys::none()));
     assert_eq!(plain.windows(SECRET.len()).filter(|part| part == SECRET).count(), 2);
     assert!(first.unverified.is_empty(), "{:?}", first.unverified);
     let holds_secret = |shelf: &Shelf| {

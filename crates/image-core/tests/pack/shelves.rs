@@ -6,16 +6,16 @@ use calve_image_core::epoch::Epoch;
 use calve_image_core::inputs::closure::Closure;
 use calve_image_core::inputs::nar_hash::NarHash;
 use calve_image_core::pack::shelf::{self, Shelf};
-use calve_image_core::plan::{Label, PlanBuilder};
+use calve_image_core::plan::{Label, PlanBuilder, Serial};
 use calve_image_core::tree::{Entry, Meta, Mode, Source, Tree, TreeBuilder, TreePath};
 use calve_image_core::units::{Bytes, KIB, MIB};
-use calve_image_core::writers::tar::Archive;
+use calve_image_core::writers::tar;
 
 use super::contract::corpus::noise;
 use super::{closure, info, store_path};
 
 /// An archive of made-up paths of these sizes, all of the same bytes.
-fn made_up(sizes: &[(u32, Bytes)]) -> (Tree, Archive, Closure) {
+fn made_up(sizes: &[(u32, Bytes)]) -> (Tree, Serial, Closure) {
     let mut tree = TreeBuilder::new(Epoch::STORE);
     let layer = tree.layer("test");
     let most = sizes.iter().map(|(_, size)| size.get()).max().unwrap_or_default();
@@ -33,7 +33,7 @@ fn made_up(sizes: &[(u32, Bytes)]) -> (Tree, Archive, Closure) {
         tree.add(layer, path, file(*size));
     }
     let tree = tree.build().unwrap();
-    let archive = Archive::of(&tree).unwrap();
+    let archive = tar::archive(&tree).unwrap();
     let infos =
         sizes.iter().map(|(number, _)| info(store_path(*number), NarHash::from_bytes([0; 32])));
     (tree, archive, closure(infos.collect()))
@@ -48,7 +48,7 @@ fn cut(sizes: &[(u32, Bytes)]) -> (Vec<Shelf>, Vec<Vec<Vec<u8>>>) {
         assert_eq!(pair[0].end, pair[1].start, "shelves leave nothing out");
     }
     for shelf in &shelves {
-        let blocks: Vec<_> = shelf.blocks().collect();
+        let blocks = &shelf.blocks;
         assert_eq!(blocks.iter().map(|(_, len)| *len).sum::<Bytes>(), shelf.end - shelf.start);
         assert_eq!(blocks.first().unwrap().0, shelf.start);
     }

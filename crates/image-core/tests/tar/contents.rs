@@ -25,7 +25,7 @@ fn an_empty_tree() {
 /// The bytes are part of what users build on: a change here changes archives.
 #[test]
 fn the_plan_of_a_plain_tree_is_pinned() {
-    insta::assert_snapshot!(Archive::of(&corpus::plain()).unwrap().plan.listing());
+    insta::assert_snapshot!(ours::archive(&corpus::plain()).unwrap().plan.listing());
 }
 
 /// What ustar can say, GNU tar writes with the same bytes.
@@ -154,7 +154,7 @@ fn host_files_and_images_within() {
     }
     corpus.add("image", Entry::file(corpus::meta(0o600), inner)).file("zzz", *b"last");
     let tree = corpus.build();
-    let archive = Archive::of(&tree).unwrap();
+    let archive = ours::archive(&tree).unwrap();
     assert_whole(&tree, &archive);
     let mut keys = Keys::none();
     keys.insert_secret(SecretId("key".into()), b"SECRET".to_vec().into());

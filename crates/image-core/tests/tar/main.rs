@@ -19,11 +19,11 @@ mod sizes;
 
 use std::path::{Path, PathBuf};
 
-use calve_image_core::plan::Plan;
+use calve_image_core::plan::{Plan, Serial};
 use calve_image_core::region::{self, FreshFile, Keys, Region};
 use calve_image_core::tree::{Entry, Kind, Tree, Xattrs};
 use calve_image_core::units::Bytes;
-use calve_image_core::writers::tar::Archive;
+use calve_image_core::writers::tar as ours;
 use contract::{corpus, oracle, walk};
 
 /// Writes a plan into a file.
@@ -43,7 +43,7 @@ fn to_stream(plan: &Plan, keys: &Keys) -> Vec<u8> {
 
 /// Writes a tree's archive into a file, and again into a stream, which must be the same.
 fn written(tree: &Tree) -> (tempfile::TempDir, PathBuf) {
-    let archive = Archive::of(tree).unwrap();
+    let archive = ours::archive(tree).unwrap();
     assert_whole(tree, &archive);
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("archive.tar");
@@ -53,7 +53,7 @@ fn written(tree: &Tree) -> (tempfile::TempDir, PathBuf) {
 }
 
 /// An archive has no gaps, and its entries lie where it says.
-fn assert_whole(tree: &Tree, archive: &Archive) {
+fn assert_whole(tree: &Tree, archive: &Serial) {
     let mut at = Bytes::ZERO;
     for piece in archive.plan.pieces() {
         assert_eq!(piece.offset, at, "{}", archive.plan.label(piece));

@@ -24,7 +24,7 @@ fn files_around_8_gib() {
         corpus.add(name, zeros(size)).file(format!("{name}-after"), *b"after");
     }
     let tree = corpus.build();
-    let archive = Archive::of(&tree).unwrap();
+    let archive = ours::archive(&tree).unwrap();
     assert_whole(&tree, &archive);
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("archive.tar");
@@ -60,7 +60,7 @@ fn memory(plan: &Plan) -> usize {
 #[test]
 fn a_plan_of_300_000_files_costs_less_than_1_kib_each() {
     let tree = corpus::many_files(300_000);
-    let archive = Archive::of(&tree).unwrap();
+    let archive = ours::archive(&tree).unwrap();
     assert_whole(&tree, &archive);
     let data: usize = tree
         .iter()
@@ -82,7 +82,7 @@ fn a_plan_of_300_000_links_costs_little_more_than_their_headers() {
         corpus.add(format!("farm/{number}"), entry);
     }
     let tree = corpus.build();
-    let archive = Archive::of(&tree).unwrap();
+    let archive = ours::archive(&tree).unwrap();
     assert_whole(&tree, &archive);
     assert!(memory(&archive.plan) / tree.size() <= 520);
 }

@@ -147,14 +147,15 @@ impl Spec {
             None => None,
         };
         let workshop = Workshop { keys, cache: cache.as_ref(), spool: &spool };
-        let packed = outlet.work("packing", |options| {
+        let compressed = outlet.work("packing", |options| {
             let workers = u64::try_from(options.workers.get()).unwrap_or(1);
             let options = region::Options { memory: PACKER * workers, ..options };
             rootfs.pack(input.closure, codec, workshop, &options)
         })?;
-        let report = packed.iter().fold(report, ArchiveReport::packed);
+        let packed = compressed.iter().map(|compressed| &compressed.packed);
+        let report = packed.fold(report, ArchiveReport::packed);
         warn_of_unverified(&report.unverified, terminal);
-        let image = rootfs.plan(packed.as_ref()).map_err(Failure::internal)?;
+        let image = rootfs.plan(compressed.as_ref()).map_err(Failure::internal)?;
         let name = outlet.name();
         let report = report.written(&outlet.write(&image, keys, self.delivery.digest)?);
         cache_dir::trim(cache, terminal);

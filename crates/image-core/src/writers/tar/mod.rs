@@ -19,62 +19,32 @@ pub use error::Error;
 
 use ondisk::{BLOCK, END, RECORD};
 
-use crate::plan::{Label, Plan, PlanBuilder};
-use crate::tree::{Kind, Node, NodeId, Source, Tree};
+use crate::plan::{Cuts, Label, Plan, PlanBuilder, Serial};
+use crate::tree::{Kind, Node, Source, Tree};
 use crate::units::Bytes;
 
 /// How many bytes of headers without data between them share a piece: a farm of links is a plan of
 /// a few pieces.
 const RUN: usize = 64 << 10;
 
-/// An archive written down, and where in it each entry lies.
-#[derive(Debug)]
-pub struct Archive {
-    /// The bytes of the archive.
-    pub plan: Plan,
-    /// The first byte of each entry's headers, by position; one more: where the end marker starts.
-    starts: Vec<Bytes>,
-}
-
-impl Archive {
-    /// Writes a tree down; its root directory is not part of the archive.
-    ///
-    /// # Errors
-    /// See [`Error`].
-    pub fn of(tree: &Tree) -> Result<Self, Error> {
-        let mut draft = Draft {
-            plan: PlanBuilder::new(),
-            starts: Vec::with_capacity(tree.size() + 1),
-            headers: Vec::new(),
-            at: Bytes::ZERO,
-            runs: 0,
-        };
-        // The root has no headers: it starts and ends where its first child starts.
-        draft.starts.push(Bytes::ZERO);
-        for node in tree.iter().skip(1) {
-            draft.entry(node)?;
-        }
-        draft.finish()
+/// Writes a tree down; its root directory is not part of the archive.
+///
+/// # Errors
+/// See [`Error`].
+pub fn archive(tree: &Tree) -> Result<Serial, Error> {
+    let mut draft = Draft {
+        plan: PlanBuilder::new(),
+        starts: Vec::with_capacity(tree.size() + 1),
+        headers: Vec::new(),
+        at: Bytes::ZERO,
+        runs: 0,
+    };
+    // The root has no headers: it starts and ends where its first child starts.
+    draft.starts.push(Bytes::ZERO);
+    for node in tree.iter().skip(1) {
+        draft.entry(node)?;
     }
-
-    /// Returns where the headers of an entry start.
-    ///
-    /// A file's data are the last blocks of 512 bytes before the next entry.
-    pub fn start(&self, node: NodeId) -> Bytes {
-        self.starts.get(node.index()).copied().unwrap_or(self.end())
-    }
-
-    /// Returns the range of a file's contents: the last thing before the next entry, but for the
-    /// padding to a whole block.
-    pub fn contents(&self, file: NodeId, size: Bytes) -> (Bytes, Bytes) {
-        let start = self.start(file.next()).saturating_sub(size.align_up(Bytes::new(512)));
-        (start, start + size)
-    }
-
-    /// Returns where the end marker starts: after the last entry.
-    pub fn end(&self) -> Bytes {
-        self.starts.last().copied().unwrap_or_default()
-    }
+    draft.finish()
 }
 
 /// An archive up to some entry.
@@ -142,13 +112,13 @@ impl Draft {
         }
     }
 
-    fn finish(mut self) -> Result<Archive, Error> {
+    fn finish(mut self) -> Result<Serial, Error> {
         self.place_headers();
         let end = self.at;
         self.starts.push(end);
         let size = (end + END).align_up(RECORD);
         self.plan.zeros(end, size - end, Label::new("end"));
-        Ok(Archive { plan: self.plan.finish(size)?, starts: self.starts })
+        Ok(Serial::new(self.plan.finish(size)?, self.starts, BLOCK, Cuts::Anywhere))
     }
 }
 

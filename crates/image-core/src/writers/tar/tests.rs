@@ -21,7 +21,7 @@ fn file(data: &[u8]) -> Entry {
 /// Lets one entry become an archive and returns its headers, runs of NULs shown as their number.
 fn headers(path: &str, entry: Entry) -> String {
     let tree = tree([(path.as_bytes().to_vec(), entry)]);
-    let archive = Archive::of(&tree).unwrap();
+    let archive = archive(&tree).unwrap();
     let Content::Bytes(bytes) = &archive.plan.pieces()[0].content else { panic!("no bytes") };
     let mut text = String::new();
     let mut nuls = 0;
@@ -87,7 +87,7 @@ fn headers_with_records() {
 fn pieces_follow_each_other_and_entries_start_where_they_say() {
     let entries = [("a", file(b"")), ("b", file(&[7; 513])), ("c", file(b"x"))];
     let tree = tree(entries.map(|(path, entry)| (path.as_bytes().to_vec(), entry)));
-    let archive = Archive::of(&tree).unwrap();
+    let archive = archive(&tree).unwrap();
     let starts: Vec<u64> = tree.iter().map(|node| archive.start(node.id()).get()).collect();
     assert_eq!(starts, [0, 0, 512, 2048]);
     assert_eq!((archive.end().get(), archive.plan.size().get()), (3072, 10_240));
@@ -118,7 +118,7 @@ fn the_end_fills_a_record() {
     for (links, size) in [(0, 10_240), (1, 10_240), (18, 10_240), (19, 20_480), (20, 20_480)] {
         let links = (0..links)
             .map(|link| (format!("{link}").into_bytes(), Entry::symlink("x", Epoch::STORE)));
-        assert_eq!(Archive::of(&tree(links)).unwrap().plan.size().get(), size);
+        assert_eq!(archive(&tree(links)).unwrap().plan.size().get(), size);
     }
 }
 
@@ -126,7 +126,7 @@ fn the_end_fills_a_record() {
 fn a_farm_of_links_is_a_plan_of_few_pieces() {
     let links =
         (0..60_000).map(|link| (format!("{link}").into_bytes(), Entry::symlink("x", Epoch::STORE)));
-    let archive = Archive::of(&tree(links)).unwrap();
+    let archive = archive(&tree(links)).unwrap();
     assert_eq!(archive.end().get(), 60_000 * 512);
     // 469 runs of 64 KiB, and the end.
     assert_eq!(archive.plan.pieces().len(), 470);
@@ -139,7 +139,7 @@ fn an_image_within_keeps_its_secret_and_has_no_gaps() {
     inner.secret(Bytes::new(100), Bytes::new(50), Label::new("key"), SecretId("host key".into()));
     let inner = Source::Plan(inner.finish(Bytes::new(700)).unwrap().into());
     let image = Entry::file(Meta::root(Mode::F644, Epoch::STORE), inner);
-    let archive = Archive::of(&tree([(b"image".to_vec(), image)])).unwrap();
+    let archive = archive(&tree([(b"image".to_vec(), image)])).unwrap();
     let listing = archive.plan.listing();
     let lines: Vec<&str> = listing.lines().skip(2).collect();
     assert_eq!(
@@ -157,7 +157,7 @@ fn an_image_within_keeps_its_secret_and_has_no_gaps() {
 #[test]
 fn what_no_reader_brings_back_is_refused_by_name() {
     let refused = |path: &str, entry: Entry| {
-        Archive::of(&tree([(path.as_bytes().to_vec(), entry)])).unwrap_err().to_string()
+        archive(&tree([(path.as_bytes().to_vec(), entry)])).unwrap_err().to_string()
     };
     let with = |name: &[u8], value: Vec<u8>| {
         let xattrs = Xattrs::new([(name.to_vec(), value)].into());
