@@ -4,9 +4,11 @@
 //! - [`systemd_boot`]: the files of the ESP, as NixOS' own builder would leave them
 //! - [`esp`]: those files as entries of a tree, and the room that an ESP must have for them
 //! - [`grub`]: GRUB's images for CD drives and UEFI, linked here from a closure's own GRUB
+//! - [`live_menu`]: what a live medium offers to start, in the words of each boot loader
 
 pub mod esp;
 pub mod grub;
+pub mod live_menu;
 pub mod preflight;
 pub mod systemd_boot;
 

@@ -39,6 +39,8 @@ impl Platform {
             Self::Bios => "i386-pc",
             Self::Efi(Machine::X86_64) => "x86_64-efi",
             Self::Efi(Machine::Aarch64) => "arm64-efi",
+            // There is no image for it, so it is never looked for.
+            Self::Efi(Machine::I686) => "i386-efi",
         }
     }
 }

@@ -47,7 +47,7 @@ fn platform(subject: &Subject<'_>, findings: &mut Findings) {
         findings.refuse(Told {
             about: "platform".to_owned(),
             wants: platform.clone(),
-            gives: "systemd-boot for x86_64-linux and aarch64-linux".to_owned(),
+            gives: "systemd-boot for x86_64-linux, aarch64-linux and i686-linux".to_owned(),
             mend: "build the configuration for one of these platforms".to_owned(),
         });
     }

@@ -18,7 +18,7 @@ const ENTRIES: &str = "loader/entries";
 pub(super) const GENERATION: &str = "nixos-generation-1";
 
 /// Characters that FAT refuses in names.
-pub(super) const FAT_REFUSES: &str = "\"*/:<>?\\|";
+pub(crate) const FAT_REFUSES: &str = "\"*/:<>?\\|";
 
 /// Where an entry lies on the ESP.
 pub(super) fn file_name(specialisation: Option<&str>, tries: Option<u32>) -> Result<String, Error> {
@@ -113,7 +113,7 @@ impl<'a> Entry<'a> {
 }
 
 /// Where a file of the store lies on the ESP.
-fn place(file: &StoreFile) -> String {
+pub(crate) fn place(file: &StoreFile) -> String {
     let base = file.path().base_name();
     if file.inner().is_empty() {
         format!("{KERNELS}/{base}.efi")

@@ -23,7 +23,8 @@ use crate::inputs::system::System;
 mod entry;
 mod menu;
 
-use entry::{Entry, FAT_REFUSES};
+use entry::Entry;
+pub(crate) use entry::{FAT_REFUSES, place};
 pub use menu::{ConsoleMode, Options, Timeout};
 
 /// What entries are titled where the closure's builder has no name (`system.nixos.distroName`).
@@ -109,10 +110,13 @@ pub enum Machine {
     X86_64,
     /// 64-bit Arm.
     Aarch64,
+    /// 32-bit x86.
+    I686,
 }
 
 impl Machine {
-    const ALL: [Self; 2] = [Self::X86_64, Self::Aarch64];
+    /// All of them, for messages and tests.
+    pub const ALL: [Self; 3] = [Self::X86_64, Self::Aarch64, Self::I686];
 
     /// Tells the machine by Nix's name of the platform.
     pub fn from_platform(platform: &str) -> Option<Self> {
@@ -124,6 +128,7 @@ impl Machine {
         match self {
             Self::X86_64 => "x86_64-linux",
             Self::Aarch64 => "aarch64-linux",
+            Self::I686 => "i686-linux",
         }
     }
 
@@ -132,7 +137,20 @@ impl Machine {
         match self {
             Self::X86_64 => "x64",
             Self::Aarch64 => "aa64",
+            Self::I686 => "ia32",
         }
+    }
+
+    /// Where firmware looks for a program without being told, below the ESP's root.
+    pub fn fallback(self) -> String {
+        format!("EFI/BOOT/BOOT{}.EFI", self.efi().to_uppercase())
+    }
+
+    /// The closure's systemd-boot for this machine, links not followed.
+    pub fn program(self, toplevel: &StorePath) -> StoreFile {
+        let inner = format!("systemd/lib/systemd/boot/efi/systemd-boot{}.efi", self.efi());
+        // The path is plain, so the fallback is never taken.
+        toplevel.join(&inner).unwrap_or_else(|_| toplevel.clone().into())
     }
 
     fn platforms() -> String {
@@ -206,15 +224,11 @@ fn loader(store: &HostStore, system: &System) -> Result<BTreeMap<String, Content
     let platform = &system.main.platform;
     let machine = Machine::from_platform(platform)
         .ok_or_else(|| Error::Platform { found: platform.clone() })?;
-    let efi = machine.efi();
-    let program = format!("systemd/lib/systemd/boot/efi/systemd-boot{efi}.efi");
-    // The path is plain, so the fallback is never taken.
-    let program =
-        system.main.toplevel.join(&program).unwrap_or(system.main.toplevel.clone().into());
+    let program = machine.program(&system.main.toplevel);
     let program = Content::Store(store.resolve(&program)?);
     Ok(BTreeMap::from([
-        (format!("EFI/systemd/systemd-boot{efi}.efi"), program.clone()),
-        (format!("EFI/BOOT/BOOT{}.EFI", efi.to_uppercase()), program),
+        (format!("EFI/systemd/systemd-boot{}.efi", machine.efi()), program.clone()),
+        (machine.fallback(), program),
     ]))
 }
 
