@@ -28,6 +28,14 @@ pub enum Sample {
     Container,
     /// systemd in the shape of NixOS-WSL.
     Wsl,
+    /// `Mini` in the shape of a medium, without a boot loader of its own.
+    LiveMini,
+    /// systemd in the shape of a medium, with a scripted stage 1 and GRUB.
+    Live,
+    /// systemd in the shape of a medium, also as stage 1, and syslinux.
+    LiveSystemd,
+    /// `Live` with what an installation takes.
+    Installer,
 }
 
 impl Sample {
@@ -39,6 +47,10 @@ impl Sample {
             Self::FullSystemd => "full-systemd",
             Self::Container => "container",
             Self::Wsl => "wsl",
+            Self::LiveMini => "live-mini",
+            Self::Live => "live",
+            Self::LiveSystemd => "live-systemd",
+            Self::Installer => "installer",
         }
     }
 }

@@ -8,8 +8,18 @@ use std::path::PathBuf;
 use crate::program::{self, say};
 use crate::{fixture, repo, setup};
 
-/// The samples that tests boot; `big` is for benchmarks only.
-const SAMPLES: [&str; 5] = ["mini", "full", "full-systemd", "container", "wsl"];
+/// The samples that tests boot; `big` and `big-live` are for benchmarks only.
+const SAMPLES: [&str; 9] = [
+    "mini",
+    "full",
+    "full-systemd",
+    "container",
+    "wsl",
+    "live-mini",
+    "live",
+    "live-systemd",
+    "installer",
+];
 
 /// Arguments of `cargo xtask test`.
 #[derive(Debug, clap::Args)]
