@@ -11,14 +11,18 @@
 //! - [`peers`]: other programs that do the same work, installed where they are missing
 //! - [`disk`]: the comparisons for disk images
 //! - [`archive`]: the comparisons for compressed archives
+//! - [`iso`]: the comparison for installation media
+//! - [`verdict`]: promises beside figures
 
 mod archive;
 mod disk;
+mod iso;
 mod measure;
 mod peers;
 mod report;
 mod stage;
 mod table;
+mod verdict;
 
 use std::path::PathBuf;
 
@@ -40,6 +44,8 @@ enum Subject {
     Disk(How),
     /// LXC and WSL archives, beside tar into zstd, xz and gzip; and rebuilding them.
     Archive(archive::Args),
+    /// Installation media, beside mksquashfs and xorriso; and rebuilding them.
+    Iso(iso::Args),
 }
 
 /// What all benchmarks ask.
@@ -57,6 +63,11 @@ struct How {
 }
 
 impl How {
+    /// What of the report the tables of this run take the place of.
+    fn replaces(&self) -> report::Replaces {
+        if self.only.is_empty() { report::Replaces::Section } else { report::Replaces::Tables }
+    }
+
     fn wants(&self, title: &str) -> bool {
         self.only.is_empty() || self.only.iter().any(|only| title.contains(only.as_str()))
     }
@@ -90,10 +101,11 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     let (section, text, how) = match &args.subject {
         Subject::Disk(how) => ("disk", disk::run(how)?, how),
         Subject::Archive(args) => ("archive", archive::run(args)?, &args.how),
+        Subject::Iso(args) => ("iso", iso::run(args)?, &args.how),
     };
     say(&text);
     if how.write {
-        let path = report::write(section, &text)?;
+        let path = report::write(section, &text, how.replaces())?;
         say(&format!("written to {}", path.display()));
     }
     Ok(())

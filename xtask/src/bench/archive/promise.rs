@@ -1,11 +1,10 @@
 //! Promises beside figures: each is calve held against the pipeline of the same table.
 
-use std::fmt::Write;
-
 use super::level::Level;
 use super::{COLD, REBUILD, WITHOUT_CACHE};
 use crate::bench::measure::Sample;
 use crate::bench::table::Measured;
+use crate::bench::verdict::{self, Verdict, at_least, at_most};
 
 /// What is promised of a level.
 #[derive(Debug, Clone, Copy)]
@@ -22,45 +21,23 @@ pub(super) enum Promise {
     Memory { mib: f64 },
 }
 
-/// One line of the table.
-#[derive(Debug)]
-struct Line {
-    promise: String,
-    found: f64,
-    kept: bool,
-}
-
 /// Writes the promises of a level and whether they were kept in this run.
 pub(super) fn table(level: &Level, measured: &Measured<'_>) -> String {
-    let mut text = String::from("| promise | measured | |\n|---|---|---|\n");
-    for promise in level.promises {
-        for line in promise.lines(level, measured) {
-            let verdict = if line.kept { "pass" } else { "**miss**" };
-            // Writing to a String cannot fail.
-            let _ = writeln!(text, "| {} | {:.2} | {verdict} |", line.promise, line.found);
-        }
-    }
-    text
+    verdict::table(level.promises.iter().flat_map(|promise| promise.verdicts(level, measured)))
 }
 
 impl Promise {
     /// Holds the promise against what was measured; contenders that did not run say nothing.
-    fn lines(self, level: &Level, measured: &Measured<'_>) -> Vec<Line> {
+    fn verdicts(self, level: &Level, measured: &Measured<'_>) -> Vec<Verdict> {
         let ratio = |name: &str, of: fn(&Sample) -> f64| {
             Some(measured.median(name, of)? / measured.median(level.pipeline, of)?)
         };
         let wall = |sample: &Sample| sample.wall;
-        let at_most = |promise: String, most: f64, found: Option<f64>| {
-            found.map(|found| Line { promise, found, kept: found <= most })
-        };
-        let at_least = |promise: String, least: f64, found: Option<f64>| {
-            found.map(|found| Line { promise, found, kept: found >= least })
-        };
         let faster = |what: &str, times: f64, name: &str| {
             let promise = format!("{what}: at least {times} × as fast");
             at_least(promise, times, ratio(name, wall).map(f64::recip))
         };
-        let lines = match self {
+        let verdicts = match self {
             Self::FirstBuild => vec![
                 at_most("first build: at most 1.1 × the time".to_owned(), 1.1, ratio(COLD, wall)),
                 at_most(
@@ -85,7 +62,7 @@ impl Promise {
                 measured.median(COLD, Sample::peak_mib),
             )],
         };
-        lines.into_iter().flatten().collect()
+        verdicts.into_iter().flatten().collect()
     }
 }
 
