@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::fs::OFlags;
-use sha2::{Digest, Sha256};
 
 use super::ondisk::{Index, MAGIC, Record, Trailer, VERSION};
 use super::{Entry, Error, Hold, Key};
@@ -58,14 +57,14 @@ impl Draft {
     /// announced is refused.
     pub fn add(&self, index: usize, data: &[u8], unpacked: Bytes, tag: u64) -> Result<(), Error> {
         let size = Bytes::of(data);
-        let sha256 = Sha256::digest(data).into();
+        let crc32c = crc32c::crc32c(data);
         let start = Bytes::new(self.end.fetch_add(size.get(), Ordering::Relaxed));
         self.write(data, start)?;
         let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
         let blocks = records.len();
         match records.get_mut(index) {
             Some(slot @ None) => {
-                *slot = Some(Record { block: Block { start, size, unpacked, tag }, sha256 });
+                *slot = Some(Record { block: Block { start, size, unpacked, tag }, crc32c });
                 Ok(())
             }
             Some(Some(_)) => Err(Error::Block { index, blocks, found: "was added twice" }),
@@ -125,11 +124,11 @@ impl Draft {
         let too_many = Error::Block { index: count, blocks: count, found: "is one too many" };
         let mut bytes = index.encode();
         let trailer = Trailer {
-            magic: MAGIC,
-            version: VERSION,
-            blocks: u32::try_from(count).map_err(|_| too_many)?,
             index_start,
-            index_sha256: Sha256::digest(&bytes).into(),
+            blocks: u32::try_from(count).map_err(|_| too_many)?,
+            index_crc32c: crc32c::crc32c(&bytes),
+            version: VERSION,
+            magic: MAGIC,
         };
         bytes.extend(trailer.encode());
         self.write(&bytes, index_start)

@@ -2,15 +2,14 @@
 //!
 //! Disks and memory flip bits, file systems lose the ends of files in a power cut, people copy
 //! directories about. So nothing in the file is believed: an entry is whole if its trailer fits the
-//! file, the key is the one that was asked for, and the hashes of its index and of all its blocks
-//! are right. Otherwise it is damaged, which is no error: it is made anew.
+//! file, the key is the one that was asked for, and the check sums of its index and of all its
+//! blocks are right. Otherwise it is damaged, which is no error: it is made anew.
 
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
 use rustix::io::Errno;
-use sha2::{Digest, Sha256};
 
 use super::ondisk::{Index, MAGIC, Trailer, VERSION};
 use super::{Error, Key};
@@ -106,7 +105,7 @@ fn check(host: &HostFile, key: Key) -> Result<Vec<Block>, Stop> {
     }
     let mut buffer = vec![0; CHUNK];
     for (number, record) in index.records.iter().enumerate() {
-        if entry.hash(record.block.start, record.block.size, &mut buffer)? != record.sha256 {
+        if entry.crc32c(record.block.start, record.block.size, &mut buffer)? != record.crc32c {
             return Err(Damage::Block(number).into());
         }
     }
@@ -141,22 +140,22 @@ impl Opened<'_> {
         // No more than the file's own size, which was just compared.
         let mut index = vec![0; trailer.index_size().to_len().ok_or(Damage::Size(size))?];
         self.fill(trailer.index_start, &mut index)?;
-        let hash: [u8; 32] = Sha256::digest(&index).into();
-        let index = Index::decode(&index).filter(|_| hash == trailer.index_sha256);
+        let crc32c = crc32c::crc32c(&index);
+        let index = Index::decode(&index).filter(|_| crc32c == trailer.index_crc32c);
         Ok(index.ok_or(Damage::Index)?)
     }
 
-    fn hash(&self, start: Bytes, size: Bytes, buffer: &mut [u8]) -> Result<[u8; 32], Stop> {
-        let mut digest = Sha256::new();
+    fn crc32c(&self, start: Bytes, size: Bytes, buffer: &mut [u8]) -> Result<u32, Stop> {
+        let mut crc32c = 0;
         let (mut at, end) = (start, start + size);
         while at < end {
             let len = (end - at).to_len().unwrap_or(usize::MAX).min(buffer.len());
             let part = &mut buffer[..len];
             self.fill(at, part)?;
-            digest.update(&*part);
+            crc32c = crc32c::crc32c_append(crc32c, part);
             at += Bytes::from_len(len);
         }
-        Ok(digest.finalize().into())
+        Ok(crc32c)
     }
 
     fn fill(&self, at: Bytes, out: &mut [u8]) -> Result<(), Stop> {

@@ -62,7 +62,7 @@ fn other_damage_counts() {
         }),
         ("another version", |path| {
             let mut bytes = fs::read(path).unwrap();
-            let version = bytes.len() - 56 + 8;
+            let version = bytes.len() - b"calvepak".len() - 4;
             bytes[version] += 1;
             fs::write(path, bytes).unwrap();
         }),
