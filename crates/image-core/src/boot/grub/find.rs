@@ -119,3 +119,55 @@ fn folder(
     }
     Ok(None)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+    use crate::inputs::closure::PathInfo;
+
+    const OLD: &str = "z1ghxi6s5ar9ga8i0wcsadlng4vqc25a-grub-2.06";
+    const NEW: &str = "31nfjp6r58f3bm5ddfyc1f23kh7674vw-grub-2.12";
+    const SYSTEM: &str = "dkjkx193vdcfsb620i6awinym48z03lq-system-path";
+    const ODD: &str = "0cp4457rsfjysx8b863093x3ljf5yrry-odd";
+
+    fn closure(names: &[&str]) -> Closure {
+        let paths: Vec<StorePath> =
+            names.iter().map(|name| StorePath::from_base_name(name).unwrap()).collect();
+        let infos = paths.iter().map(|path| PathInfo::sample(path.clone(), Vec::new()));
+        Closure::of(infos, &paths).unwrap()
+    }
+
+    #[test]
+    fn the_newest_is_found_through_links() {
+        let root = tempfile::tempdir().unwrap();
+        let path = |base: &str| root.path().join("nix/store").join(base);
+        let put = |base: &str, folder: &str| {
+            fs::create_dir_all(path(base).join(folder)).unwrap();
+            fs::write(path(base).join(folder).join(KERNEL), "").unwrap();
+        };
+        put(OLD, "usr/lib/grub/i386-pc");
+        put(OLD, "usr/lib/grub/arm64-efi");
+        put(NEW, "lib/grub/i386-pc");
+        fs::create_dir_all(path(SYSTEM)).unwrap();
+        symlink(format!("/nix/store/{NEW}/lib"), path(SYSTEM).join("lib")).unwrap();
+        fs::create_dir_all(path(ODD)).unwrap();
+        symlink("/usr/lib", path(ODD).join("lib")).unwrap();
+        symlink("usr", path(ODD).join("usr")).unwrap();
+
+        let store = HostStore::at(root.path());
+        let find = |names: &[&str]| Grub::find(&store, &closure(names)).unwrap();
+        let grub = find(&[OLD, NEW, SYSTEM, ODD]).unwrap();
+        let folder = |platform| grub.folder(platform).unwrap().to_string();
+        assert_eq!(folder(Platform::Bios), format!("/nix/store/{NEW}/lib/grub/i386-pc"));
+        let arm = folder(Platform::Efi(Machine::Aarch64));
+        assert_eq!(arm, format!("/nix/store/{OLD}/usr/lib/grub/arm64-efi"));
+        let error = grub.folder(Platform::Efi(Machine::X86_64)).unwrap_err().to_string();
+        let expected = "the closure brings no GRUB for x86_64-efi, only for i386-pc, arm64-efi";
+        assert_eq!(error, expected);
+        assert_eq!(find(&[ODD]), None);
+        assert_eq!(find(&[SYSTEM]).unwrap().folders, [grub.folders[0].clone()]);
+    }
+}

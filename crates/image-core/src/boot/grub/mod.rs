@@ -19,6 +19,7 @@
 //! ```
 //!
 //! - [`find`]: which of the closure's paths hold a GRUB, and for which platforms
+//! - `file`: a file of that in memory, with bounded access
 //! - `modules`: which modules an ISO's menu needs, and in which order the kernel can load them
 //! - `payload`: modules, configuration and prefix as the kernel finds them in memory
 //! - `pc`: the BIOS image
@@ -30,13 +31,26 @@
 //!
 //! Follows GRUB 2.06 to 2.12, `util/mkimage.c` and what that includes.
 
+use std::io;
+
+use crate::boot::systemd_boot::Machine;
 use crate::inputs::store::{self, HostStore};
 use crate::inputs::store_path::{self, StoreFile};
 use crate::units::Bytes;
 
+mod elf;
+mod file;
 pub mod find;
+mod kernel;
+mod modules;
+mod payload;
+mod pc;
+mod pe;
+mod relocate;
 
+use file::Folder;
 pub use find::{Grub, Platform};
+use payload::{Payload, Word};
 
 /// Why a closure's GRUB gives no image.
 #[derive(Debug, thiserror::Error)]
@@ -92,12 +106,12 @@ pub enum Error {
         text: String,
     },
     /// The compressor failed.
-    #[error("cannot compress {what}")]
+    #[error("cannot compress the core image of {folder}")]
     Compress {
-        /// What.
-        what: StoreFile,
+        /// Whose.
+        folder: StoreFile,
         /// Its answer.
-        source: liblzma::stream::Error,
+        source: io::Error,
     },
 }
 
@@ -118,13 +132,14 @@ pub struct BiosImage {
 /// The closure's GRUB is not for this platform, a file is missing or malformed, or the image does not
 /// fit the memory that a BIOS leaves.
 pub fn bios_image(
-    _store: &HostStore,
+    store: &HostStore,
     grub: &Grub,
-    _prefix: &str,
-    _early_config: &str,
+    prefix: &str,
+    early_config: &str,
 ) -> Result<BiosImage, Error> {
-    grub.folder(Platform::Bios)?;
-    Ok(BiosImage { eltorito: Vec::new(), hybrid_mbr: Vec::new() })
+    let folder = Folder { store, place: grub.folder(Platform::Bios)? };
+    let modules = modules::read(folder, Platform::Bios)?;
+    pc::image(folder, Payload { modules: &modules, config: early_config, prefix })
 }
 
 /// Makes the UEFI program.
@@ -132,14 +147,28 @@ pub fn bios_image(
 /// # Errors
 /// The closure's GRUB is not for this platform, or a file is missing or malformed.
 pub fn efi_image(
-    _store: &HostStore,
+    store: &HostStore,
     grub: &Grub,
-    platform: Platform,
-    _prefix: &str,
-    _early_config: &str,
+    machine: Machine,
+    prefix: &str,
+    early_config: &str,
 ) -> Result<Vec<u8>, Error> {
-    grub.folder(platform)?;
-    Ok(Vec::new())
+    let platform = Platform::Efi(machine);
+    let folder = Folder { store, place: grub.folder(platform)? };
+    let modules = modules::read(folder, platform)?;
+    let payload = Payload { modules: &modules, config: early_config, prefix };
+    let kernel = kernel::link(folder, machine)?;
+    pe::image(folder, machine, &kernel, &payload.encode(folder, Word::Eight)?)
+}
+
+/// The names of the modules in an image, in the order in which its kernel loads them.
+///
+/// # Errors
+/// The closure's GRUB is not for this platform, or a file is missing or malformed.
+pub fn modules(store: &HostStore, grub: &Grub, platform: Platform) -> Result<Vec<String>, Error> {
+    let folder = Folder { store, place: grub.folder(platform)? };
+    let modules = modules::read(folder, platform)?;
+    Ok(modules.iter().map(|module| module.place.file_name().replace(".mod", "")).collect())
 }
 
 /// The first configuration of an image on an ISO: finds the ISO by a file that only it has, on the device
