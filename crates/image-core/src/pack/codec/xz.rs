@@ -63,9 +63,10 @@ pub(super) fn encode(preset: u8, data: &[u8], out: &mut Vec<u8>) -> Result<u64, 
 
     let header = header(encoder.total_out(), Bytes::of(data), dictionary);
     out.splice(start..start, header);
-    let padded = out.len().next_multiple_of(4);
-    let padding = padded - out.len();
-    out.resize(padded, 0);
+    // Of the block, wherever it stands.
+    let size = out.len() - start;
+    let padding = size.next_multiple_of(4) - size;
+    out.resize(out.len() + padding, 0);
     out.extend(crc32fast::hash(data).to_le_bytes());
     Ok(Bytes::from_len(out.len() - start - padding).get())
 }

@@ -31,7 +31,6 @@ pub(super) struct File {
 
 /// Where a file lies.
 #[derive(Clone, Debug)]
-#[allow(dead_code, reason = "made by the reader of indices, which comes next")]
 pub(super) enum Place {
     /// In blocks of its own.
     Blocks { start: Bytes, words: Range<usize>, sparse: Bytes },

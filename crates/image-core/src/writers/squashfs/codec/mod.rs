@@ -151,8 +151,9 @@ impl fmt::Display for Codec {
 /// Returns the size of a context for 1 MiB: a test holds these against the library.
 fn zstd_memory(level: u8) -> Bytes {
     let mib = match level {
-        ..=12 => 8,
-        13.. => 16,
+        ..=8 => 6,
+        9..=12 => 11,
+        13.. => 18,
     };
     MIB * mib
 }
@@ -186,6 +187,11 @@ impl Word {
     /// Tells whether the block is stored as it is.
     pub const fn is_plain(self) -> bool {
         self.0 & Self::PLAIN != 0
+    }
+
+    /// Tells whether no bit is set that means nothing.
+    pub(super) const fn is_known(self) -> bool {
+        self.0 < Self::PLAIN << 1
     }
 
     /// Notes a block of at most 1 MiB.
@@ -226,3 +232,6 @@ impl Encoder {
         Ok(Word::of(data, true))
     }
 }
+
+#[cfg(test)]
+mod tests;
