@@ -170,7 +170,7 @@ fn the_uefi_programs_are_what_grub_makes() {
             continue;
         }
         let grub = sample.grub();
-        let mut ours = grub::efi_image(&sample.store, &grub, machine, PREFIX, &early()).unwrap();
+        let mut ours = grub::efi_image(&sample.store, &grub, platform, PREFIX, &early()).unwrap();
         let theirs = sample.judged(platform, platform.name());
         // GRUB writes a program for DOS there, which says that it is none for DOS.
         ours[2..60].copy_from_slice(&theirs[2..60]);

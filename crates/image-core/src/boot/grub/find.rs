@@ -19,6 +19,13 @@ const PLACES: [&str; 2] = ["lib/grub", "usr/lib/grub"];
 /// What every folder has.
 const KERNEL: &str = "kernel.img";
 
+/// The processors whose UEFI kernels can be linked here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cpu {
+    X86_64,
+    Aarch64,
+}
+
 /// What an image of GRUB runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Platform {
@@ -41,6 +48,15 @@ impl Platform {
             Self::Efi(Machine::Aarch64) => "arm64-efi",
             // There is no image for it, so it is never looked for.
             Self::Efi(Machine::I686) => "i386-efi",
+        }
+    }
+
+    /// Whose UEFI kernel it is; none where there is nothing to link.
+    pub(super) fn cpu(self) -> Option<Cpu> {
+        match self {
+            Self::Efi(Machine::X86_64) => Some(Cpu::X86_64),
+            Self::Efi(Machine::Aarch64) => Some(Cpu::Aarch64),
+            Self::Bios | Self::Efi(Machine::I686) => None,
         }
     }
 }
@@ -86,10 +102,13 @@ impl Grub {
     /// There is none; says for which platforms there are.
     pub fn folder(&self, platform: Platform) -> Result<&StoreFile, Error> {
         let found = self.folders.iter().find(|(known, _)| *known == platform);
-        found.map(|(_, folder)| folder).ok_or_else(|| {
-            let known: Vec<&str> = self.folders.iter().map(|(known, _)| known.name()).collect();
-            Error::Platform { expected: platform, found: known.join(", ") }
-        })
+        found.map(|(_, folder)| folder).ok_or_else(|| self.lacks(platform))
+    }
+
+    /// Says that it is not for a platform.
+    pub(super) fn lacks(&self, platform: Platform) -> Error {
+        let known: Vec<&str> = self.folders.iter().map(|(known, _)| known.name()).collect();
+        Error::Platform { expected: platform, found: known.join(", ") }
     }
 
     /// Whether images can be made for a platform.

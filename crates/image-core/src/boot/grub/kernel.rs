@@ -17,8 +17,8 @@ use std::collections::BTreeSet;
 use super::Error;
 use super::elf::{Elf, Place, Relocation, Section};
 use super::file::Folder;
+use super::find::Cpu;
 use super::relocate::{self, Outcome};
-use crate::boot::systemd_boot::Machine;
 
 /// UEFI's page, and the unit of everything in the program.
 pub(super) const PAGE: usize = 4096;
@@ -43,9 +43,9 @@ pub(super) struct Kernel {
 }
 
 /// Links the kernel of a folder.
-pub(super) fn link(folder: Folder<'_>, machine: Machine) -> Result<Kernel, Error> {
+pub(super) fn link(folder: Folder<'_>, cpu: Cpu) -> Result<Kernel, Error> {
     let elf = Elf::read(folder.read("kernel.img")?)?;
-    let expected = elf_machine(machine);
+    let expected = elf_machine(cpu);
     if elf.machine != expected {
         let problem = format!("is for ELF machine {}, expected {expected}", elf.machine);
         return Err(elf.file.malformed(problem));
@@ -69,7 +69,7 @@ pub(super) fn link(folder: Folder<'_>, machine: Machine) -> Result<Kernel, Error
             let place =
                 if relocation.offset < size { base + relocation.offset } else { layout.end };
             let bytes = image.get_mut(place - PAGE..).unwrap_or_default();
-            match relocate::apply(machine, relocation.kind, bytes, target, signed(place)) {
+            match relocate::apply(cpu, relocation.kind, bytes, target, signed(place)) {
                 Ok(Outcome::Fixed) => {}
                 Ok(Outcome::Address) => {
                     addresses.insert(place);
@@ -90,10 +90,10 @@ pub(super) fn link(folder: Folder<'_>, machine: Machine) -> Result<Kernel, Error
 }
 
 /// ELF's number of the machine: `EM_X86_64`, `EM_AARCH64`.
-fn elf_machine(machine: Machine) -> u16 {
-    match machine {
-        Machine::X86_64 => 62,
-        Machine::Aarch64 => 183,
+fn elf_machine(cpu: Cpu) -> u16 {
+    match cpu {
+        Cpu::X86_64 => 62,
+        Cpu::Aarch64 => 183,
     }
 }
 

@@ -33,7 +33,6 @@
 
 use std::io;
 
-use crate::boot::systemd_boot::Machine;
 use crate::inputs::store::{self, HostStore};
 use crate::inputs::store_path::{self, StoreFile};
 use crate::units::Bytes;
@@ -149,16 +148,16 @@ pub fn bios_image(
 pub fn efi_image(
     store: &HostStore,
     grub: &Grub,
-    machine: Machine,
+    platform: Platform,
     prefix: &str,
     early_config: &str,
 ) -> Result<Vec<u8>, Error> {
-    let platform = Platform::Efi(machine);
+    let cpu = platform.cpu().ok_or_else(|| grub.lacks(platform))?;
     let folder = Folder { store, place: grub.folder(platform)? };
     let modules = modules::read(folder, platform)?;
     let payload = Payload { modules: &modules, config: early_config, prefix };
-    let kernel = kernel::link(folder, machine)?;
-    pe::image(folder, machine, &kernel, &payload.encode(folder, Word::Eight)?)
+    let kernel = kernel::link(folder, cpu)?;
+    pe::image(folder, cpu, &kernel, &payload.encode(folder, Word::Eight)?)
 }
 
 /// The names of the modules in an image, in the order in which its kernel loads them.

@@ -16,8 +16,8 @@ use std::collections::BTreeMap;
 
 use super::Error;
 use super::file::Folder;
+use super::find::Cpu;
 use super::kernel::{Kernel, PAGE};
-use crate::boot::systemd_boot::Machine;
 
 /// Where the PE headers begin.
 const HEADERS: usize = 128;
@@ -60,7 +60,7 @@ struct Section {
 /// Puts the program together.
 pub(super) fn image(
     folder: Folder<'_>,
-    machine: Machine,
+    cpu: Cpu,
     kernel: &Kernel,
     payload: &[u8],
 ) -> Result<Vec<u8>, Error> {
@@ -82,7 +82,7 @@ pub(super) fn image(
         section(b"mods\0\0\0\0", mods, reloc, DATA | READ | WRITE),
         section(b".reloc\0\0", reloc, end, DATA | DISCARDABLE | READ),
     ];
-    let mut image = headers(machine, kernel.entry, &sections);
+    let mut image = headers(cpu, kernel.entry, &sections);
     image.resize(PAGE, 0);
     image.extend(&kernel.image);
     image.extend(payload);
@@ -92,14 +92,14 @@ pub(super) fn image(
 }
 
 /// Everything before the first section.
-fn headers(machine: Machine, entry: u64, sections: &[Section; 4]) -> Vec<u8> {
+fn headers(cpu: Cpu, entry: u64, sections: &[Section; 4]) -> Vec<u8> {
     let [text, data, mods, reloc] = sections;
     let mut out = b"MZ".to_vec();
     out.resize(60, 0);
     out.extend(number(HEADERS)); // 60 e_lfanew
     out.resize(HEADERS, 0);
     out.extend(b"PE\0\0");
-    out.extend(coff_machine(machine).to_le_bytes()); // 0 Machine
+    out.extend(coff_machine(cpu).to_le_bytes()); // 0 Machine
     out.extend(4u16.to_le_bytes()); // 2 NumberOfSections
     out.extend(TIME.to_le_bytes()); // 4 TimeDateStamp
     out.extend([0; 8]); // 8 PointerToSymbolTable, NumberOfSymbols
@@ -151,10 +151,10 @@ impl Section {
 }
 
 /// `Machine` of the COFF header.
-fn coff_machine(machine: Machine) -> u16 {
-    match machine {
-        Machine::X86_64 => 0x8664,
-        Machine::Aarch64 => 0xAA64,
+fn coff_machine(cpu: Cpu) -> u16 {
+    match cpu {
+        Cpu::X86_64 => 0x8664,
+        Cpu::Aarch64 => 0xAA64,
     }
 }
 

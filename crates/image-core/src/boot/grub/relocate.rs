@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use crate::boot::systemd_boot::Machine;
+use super::find::Cpu;
 
 /// What was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,15 +37,15 @@ impl fmt::Display for Problem {
 
 /// Fills the place at the start of `bytes`.
 pub(super) fn apply(
-    machine: Machine,
+    cpu: Cpu,
     kind: u32,
     bytes: &mut [u8],
     target: i64,
     place: i64,
 ) -> Result<Outcome, Problem> {
-    match machine {
-        Machine::X86_64 => x86_64(kind, bytes, target, place),
-        Machine::Aarch64 => aarch64(kind, bytes, target, place),
+    match cpu {
+        Cpu::X86_64 => x86_64(kind, bytes, target, place),
+        Cpu::Aarch64 => aarch64(kind, bytes, target, place),
     }
 }
 
@@ -132,30 +132,30 @@ fn put<const N: usize>(bytes: &mut [u8], value: [u8; N]) -> Result<(), Problem> 
 mod tests {
     use super::*;
 
-    fn word(machine: Machine, kind: u32, before: u32, target: i64, place: i64) -> u32 {
+    fn word(cpu: Cpu, kind: u32, before: u32, target: i64, place: i64) -> u32 {
         let mut bytes = before.to_le_bytes();
-        apply(machine, kind, &mut bytes, target, place).unwrap();
+        apply(cpu, kind, &mut bytes, target, place).unwrap();
         u32::from_le_bytes(bytes)
     }
 
     #[test]
     fn instructions_reach_their_targets() {
-        let arm = |kind, before, target, place| word(Machine::Aarch64, kind, before, target, place);
+        let arm = |kind, before, target, place| word(Cpu::Aarch64, kind, before, target, place);
         assert_eq!(arm(283, 0x9400_0000, 0x1000, 0x2000), 0x97FF_FC00, "bl .-0x1000");
         assert_eq!(arm(275, 0x9000_0001, 0x5678, 0x1234), 0x9000_0021, "adrp x1, 0x5000");
         assert_eq!(arm(275, 0x9000_0000, 0x1000, 0x2000), 0xF0FF_FFE0, "adrp x0, .-0x1000");
         assert_eq!(arm(277, 0x9100_0021, 0x5678, 0), 0x9119_E021, "add x1, x1, #0x678");
         assert_eq!(arm(286, 0xF940_0021, 0x5678, 0), 0xF943_3C21, "ldr x1, [x1, #0x678]");
-        assert_eq!(word(Machine::X86_64, 2, 0, 0x1000, 0x2000), 0xFFFF_F000);
+        assert_eq!(word(Cpu::X86_64, 2, 0, 0x1000, 0x2000), 0xFFFF_F000);
     }
 
     #[test]
     fn what_cannot_be_reached_is_refused() {
         let mut bytes = [0; 8];
-        let far = apply(Machine::Aarch64, 283, &mut bytes, 1 << 27, 0);
+        let far = apply(Cpu::Aarch64, 283, &mut bytes, 1 << 27, 0);
         assert_eq!(far, Err(Problem::Range));
-        assert_eq!(apply(Machine::X86_64, 4, &mut bytes, 1 << 31, 0), Err(Problem::Range));
-        assert_eq!(apply(Machine::X86_64, 10, &mut bytes, 0, 0), Err(Problem::Unknown));
-        assert_eq!(apply(Machine::X86_64, 1, &mut bytes[..7], 0, 0), Err(Problem::End));
+        assert_eq!(apply(Cpu::X86_64, 4, &mut bytes, 1 << 31, 0), Err(Problem::Range));
+        assert_eq!(apply(Cpu::X86_64, 10, &mut bytes, 0, 0), Err(Problem::Unknown));
+        assert_eq!(apply(Cpu::X86_64, 1, &mut bytes[..7], 0, 0), Err(Problem::End));
     }
 }
