@@ -16,6 +16,8 @@ pub(crate) enum Side {
     Container,
     /// The Windows Subsystem for Linux.
     Wsl,
+    /// What a medium can be.
+    Medium,
 }
 
 impl Side {
@@ -25,6 +27,7 @@ impl Side {
             Format::Disk => Self::Layout,
             Format::Lxc => Self::Container,
             Format::Wsl => Self::Wsl,
+            Format::Iso => Self::Medium,
         }
     }
 
@@ -33,6 +36,7 @@ impl Side {
             Self::Layout => "the layout",
             Self::Container => "the container",
             Self::Wsl => "WSL",
+            Self::Medium => "the medium",
         }
     }
 }

@@ -126,6 +126,16 @@ pub(crate) fn locate(
     Ok(Found { toplevel, store, closure })
 }
 
+/// Finds what rides along with another system: any store path, or a link to one.
+pub(crate) fn locate_carried(
+    path: &Path,
+    source: &SourceArgs,
+    terminal: Terminal,
+) -> Result<Found, Failure> {
+    terminal.say("and with it");
+    locate(path, source, terminal)
+}
+
 fn describe(closure: &Closure, origin: &Origin) -> String {
     let size = calve_image_core::units::Bytes::new(closure.nar_size());
     format!("closure   {}, {size}, from {origin}", counted(closure.paths().len()))

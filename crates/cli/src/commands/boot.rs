@@ -1,14 +1,15 @@
 //! `calve boot`: an image started in QEMU, and whether it came up.
 
 use std::fs::{self, File};
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use calve_image_core::disk::{self, PartitionKind};
 use calve_image_core::{inspect, units};
 use calve_machine::{
-    Architecture, Boot, Disk, Firmware, Machine, Network, Search, SectorSize, Write, machine,
+    Architecture, Boot, Bus, Disk, Firmware, Machine, Network, Search, SectorSize, Write, machine,
 };
 
 use crate::failure::Failure;
@@ -20,7 +21,8 @@ const SHUTDOWN: Duration = Duration::from_secs(60);
 
 /// Start an image in QEMU
 ///
-/// Runs the image under UEFI firmware, with or without KVM. What the machine writes is thrown away
+/// Runs the image under UEFI firmware (or a BIOS, with --bios), with or without KVM. An ISO is put into
+/// a CD drive, other images are disks. What the machine writes is thrown away
 /// unless --persist is given. With --expect, waits until the serial console has shown every text:
 /// the exit code is 0 if they all came, else 4. Without --expect the console is yours.
 #[derive(Debug, clap::Args)]
@@ -28,10 +30,19 @@ const SHUTDOWN: Duration = Duration::from_secs(60);
 Examples:
   calve boot web.qcow2                              log in; Ctrl-A X ends the machine
   calve boot web.qcow2 --expect login: --timeout 60
+  calve boot live.iso --as-disk --bios              the same medium as a USB stick, without UEFI
   calve boot web.raw --interactive --ssh-port 2222  and: ssh -p 2222 root@localhost")]
 pub(crate) struct Args {
-    /// The image, raw or qcow2
+    /// The image: raw, qcow2 or an ISO
     image: PathBuf,
+
+    /// Start an ISO as a USB stick and not from a CD drive
+    #[arg(long)]
+    as_disk: bool,
+
+    /// Start it by QEMU's BIOS and not by UEFI firmware
+    #[arg(long, conflicts_with = "firmware")]
+    bios: bool,
 
     /// Wait for a text on the serial console; may be given again
     #[arg(long, value_name = "TEXT")]
@@ -110,14 +121,23 @@ impl Spec {
         let mut disk = Disk::open(&args.image)?;
         let seen = look_at(&args.image)?;
         disk.sector_size = seen.sector_size;
+        disk.bus = match (seen.is_iso, args.as_disk) {
+            (false, _) => disk.bus,
+            (true, false) => Bus::ScsiCd,
+            (true, true) => Bus::Usb,
+        };
         disk.write = if args.persist { Write::Persist } else { Write::Throwaway };
-        let search = Search { code: args.firmware, ..Search::new(seen.architecture) };
-        let firmware = Firmware::find(&search)?;
+        let boot = if args.bios {
+            Boot::Bios
+        } else {
+            let search = Search { code: args.firmware, ..Search::new(seen.architecture) };
+            Boot::Uefi(Firmware::find(&search)?)
+        };
         let machine = Machine {
             memory_mib: args.memory,
             disks: vec![disk],
             network: Some(args.ssh_port.map_or_else(Network::default, Network::ssh)),
-            ..Machine::new(Boot::Uefi(firmware))
+            ..Machine::new(boot)
         };
         Ok(Self { machine, end })
     }
@@ -127,14 +147,30 @@ impl Spec {
 struct Seen {
     sector_size: SectorSize,
     architecture: Architecture,
+    is_iso: bool,
+}
+
+/// Where an ISO 9660 volume says that it is one (ECMA-119, 8.4.2).
+const ISO_MARK: (u64, [u8; 5]) = (16 * 2048 + 1, *b"CD001");
+
+/// Whether a file is an ISO 9660 volume, whatever else it is.
+fn is_iso(file: &File) -> io::Result<bool> {
+    let (at, mark) = ISO_MARK;
+    let mut found = [0; 5];
+    match file.read_exact_at(&mut found, at) {
+        Ok(()) => Ok(found == mark),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// Looks at the partition table; an image without one gets a machine like this one.
 fn look_at(path: &Path) -> Result<Seen, Failure> {
     let file = File::open(path).map_err(|source| Failure::unreadable(path, source))?;
+    let is_iso = is_iso(&file).map_err(|source| Failure::unreadable(path, source))?;
     let host = Architecture::host().unwrap_or(Architecture::X86_64);
     let Ok(image) = inspect::inspect(&file) else {
-        return Ok(Seen { sector_size: SectorSize::B512, architecture: host });
+        return Ok(Seen { sector_size: SectorSize::B512, architecture: host, is_iso });
     };
     let sector_size = match image.sector_size {
         units::SectorSize::B512 => SectorSize::B512,
@@ -148,7 +184,7 @@ fn look_at(path: &Path) -> Result<Seen, Failure> {
     } else {
         host
     };
-    Ok(Seen { sector_size, architecture })
+    Ok(Seen { sector_size, architecture, is_iso })
 }
 
 fn interact(machine: &Machine, terminal: Terminal) -> Result<(), Failure> {

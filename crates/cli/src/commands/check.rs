@@ -2,7 +2,8 @@
 
 use calve_image_core::boot::preflight::Finding;
 use calve_image_core::epoch::Epoch;
-use calve_image_core::formats::{Format, disk, lxc, wsl};
+use calve_image_core::formats::iso::loaders::Wishes;
+use calve_image_core::formats::{Format, disk, iso, lxc, wsl};
 use serde::Serialize;
 
 use crate::blueprint::Blueprint;
@@ -12,22 +13,23 @@ use crate::system::{Subject, SystemArgs};
 use crate::terminal::Terminal;
 use crate::{findings, profile, system};
 
-/// Tell whether a system would boot from a profile's disk, or start in a container or WSL
+/// Tell whether a system would start: from a disk or an ISO, in a container, in WSL
 ///
-/// Holds the system's own fstab, initrd, kernel and boot loader against the profile, or its init
-/// against what Proxmox or WSL starts, as `calve build` does first. Nothing is written. The exit code is 3
+/// Holds the system's own fstab, initrd, kernel and boot loader against the profile or a medium, or its
+/// init against what Proxmox or WSL starts, as `calve build` does first. Nothing is written. The exit code is 3
 /// if it would not boot.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   calve check ./result -p server
   calve check ./result --for lxc
-  calve check ./result --for wsl")]
+  calve check ./result --for wsl
+  calve check ./result --for iso")]
 pub(crate) struct Args {
     #[command(flatten)]
     system: SystemArgs,
 
-    /// What the system is to become: disk, lxc or wsl
+    /// What the system is to become: disk, lxc, wsl or iso
     #[arg(long = "for", value_parser = format, default_value = "disk", value_name = "FORMAT")]
     format: Format,
 
@@ -72,6 +74,7 @@ pub(crate) fn run(args: Args, terminal: Terminal) -> Result<(), Failure> {
         Format::Disk => of_disk(&args, terminal)?,
         Format::Lxc => of_container(&args, terminal)?,
         Format::Wsl => of_distribution(&args, terminal)?,
+        Format::Iso => of_medium(&args, terminal)?,
     };
     let Verdict { toplevel, profile, findings, side, refusal } = verdict;
     if args.json {
@@ -95,6 +98,7 @@ pub(crate) fn run(args: Args, terminal: Terminal) -> Result<(), Failure> {
         Format::Disk => format!("{toplevel} would boot from profile {profile}\n"),
         Format::Lxc => format!("{toplevel} would start in a Proxmox container\n"),
         Format::Wsl => format!("{toplevel} would start in WSL\n"),
+        Format::Iso => format!("{toplevel} would start from an ISO\n"),
     })
 }
 
@@ -140,4 +144,18 @@ fn of_distribution(args: &Args, terminal: Terminal) -> Result<Verdict, Failure> 
         Err(error) => (Vec::new(), Some(error.into())),
     };
     Ok(Verdict { toplevel, profile: None, findings, side: Side::Wsl, refusal })
+}
+
+fn of_medium(args: &Args, terminal: Terminal) -> Result<Verdict, Failure> {
+    let subject = Subject::find(&args.system, terminal)?;
+    let toplevel = subject.found.toplevel.to_string();
+    let checked = iso::preflight::check(subject.input(), &Wishes::default(), &[]);
+    let (findings, refusal) = match checked {
+        Ok(checked) => (checked.findings, None),
+        Err(iso::Error::Refused(findings)) => {
+            (findings.clone(), Some(iso::Error::Refused(findings).into()))
+        }
+        Err(error) => (Vec::new(), Some(error.into())),
+    };
+    Ok(Verdict { toplevel, profile: None, findings, side: Side::Medium, refusal })
 }

@@ -5,7 +5,7 @@ use std::io;
 use calve_image_core::boot::preflight::{Finding, Severity};
 use calve_image_core::disk::LayoutError;
 use calve_image_core::formats::fill::FillError;
-use calve_image_core::formats::{disk, lxc, wsl};
+use calve_image_core::formats::{disk, iso, lxc, wsl};
 use calve_image_core::inputs::system;
 use calve_image_core::tree::source::SourceError;
 use calve_image_core::writers::tar;
@@ -77,6 +77,34 @@ impl From<wsl::Error> for Failure {
                 Self::new(Kind::Failed, error)
             }
             wsl::Error::Path(_) | wsl::Error::StorePath(_) => Self::internal(error),
+        }
+    }
+}
+
+impl From<iso::Error> for Failure {
+    fn from(error: iso::Error) -> Self {
+        match error {
+            iso::Error::Refused(findings) => {
+                let note = refusals(&findings, Side::Medium);
+                Self::new(Kind::Refused, iso::Error::Refused(findings)).note(note)
+            }
+            iso::Error::Conflict(_) => Self::new(Kind::Usage, error)
+                .hint("an overlay may add files to the medium, but not replace what starts it"),
+            iso::Error::Menu(_) | iso::Error::Fat(_) | iso::Error::Grub(_) => {
+                Self::new(Kind::Refused, error)
+            }
+            iso::Error::Store(_)
+            | iso::Error::Stage1(_)
+            | iso::Error::StoreTree(_)
+            | iso::Error::Esp(_)
+            | iso::Error::Source(_)
+            | iso::Error::Overlay(_)
+            | iso::Error::Squashfs(_)
+            | iso::Error::Volume(_) => Self::new(Kind::Failed, error),
+            iso::Error::StorePath(_)
+            | iso::Error::Path(_)
+            | iso::Error::Place(_)
+            | iso::Error::Hybrid(_) => Self::internal(error),
         }
     }
 }

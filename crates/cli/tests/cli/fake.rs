@@ -34,6 +34,15 @@ pub(crate) const FSTAB: &str = "\
 /dev/disk/by-label/ESP /boot vfat defaults 0 2
 ";
 
+/// What that of a live system looks like.
+const LIVE: &str = "\
+tmpfs / tmpfs x-initrd.mount,mode=0755 0 0
+/dev/root /iso auto x-initrd.mount 0 0
+/iso/nix-store.squashfs /nix/.ro-store squashfs x-initrd.mount,loop 0 0
+tmpfs /nix/.rw-store tmpfs x-initrd.mount,mode=0755 0 0
+overlay /nix/store overlay x-initrd.mount,lowerdir=/nix/.ro-store,upperdir=/nix/.rw-store/store,workdir=/nix/.rw-store/work 0 0
+";
+
 /// A disk so small that all of it can be read in a moment.
 const SMALL: &str = r#"
 [[partitions]]
@@ -118,6 +127,17 @@ impl Fake {
         self.put(SYSTEMD, "bin/sh", "\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\x3e\0");
         self.init(&format!("#! /nix/store/{SYSTEMD}/bin/sh\necho hello\n"));
         self.put(ETC, "etc/os-release", "NAME=NixOS\nID=nixos\n");
+    }
+
+    /// Makes it a live system, as nixpkgs' `iso-image.nix` does.
+    pub(crate) fn live(&self) {
+        self.fstab(LIVE);
+        let json = boot_json().replace(r#""console=ttyS0""#, r#""root=LABEL=fake-live""#);
+        self.put(TOPLEVEL, "boot.json", &json);
+        let modules = ["fs/isofs/isofs", "fs/squashfs/squashfs", "fs/overlayfs/overlay"];
+        let modules = modules.into_iter().chain(["drivers/block/loop", "drivers/scsi/sr_mod"]);
+        let list: String = modules.map(|module| format!("kernel/{module}.ko\n")).collect();
+        self.put(MODULES, "lib/modules/6.12/modules.builtin", &(builtin() + &list));
     }
 
     /// Replaces the toplevel's init.

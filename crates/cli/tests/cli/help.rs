@@ -2,9 +2,10 @@
 
 use crate::run::{calve, output};
 
-const COMMANDS: [&[&str]; 13] = [
+const COMMANDS: [&[&str]; 14] = [
     &[],
     &["build", "disk"],
+    &["build", "iso"],
     &["build", "lxc"],
     &["build", "wsl"],
     &["check"],
@@ -45,7 +46,7 @@ fn the_first_screen() {
 
     Commands:
       build       Make an image of a system
-      check       Tell whether a system would boot from a profile's disk, or start in a container or WSL
+      check       Tell whether a system would start: from a disk or an ISO, in a container, in WSL
       show        Show a profile, a system or an image
       boot        Start an image in QEMU
       cache       Show or trim what is kept of earlier builds

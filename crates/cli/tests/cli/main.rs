@@ -6,6 +6,7 @@
 
 mod boot;
 mod build_disk;
+mod build_iso;
 mod build_lxc;
 mod build_wsl;
 mod cache;

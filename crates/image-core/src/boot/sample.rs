@@ -36,6 +36,8 @@ pub(crate) struct Sample {
     pub boot_json: Value,
     /// Base names that the registration lacks.
     pub unregistered: Vec<&'static str>,
+    /// Base names that it has beside the sample's own.
+    pub registered: Vec<&'static str>,
     pub bless: bool,
     /// Further files of the store.
     pub files: Vec<(String, String)>,
@@ -80,6 +82,7 @@ impl Sample {
             builtin: "kernel/fs/proc/proc.ko\n",
             boot_json,
             unregistered: Vec::new(),
+            registered: Vec::new(),
             bless: true,
             files: Vec::new(),
             root: tempfile::tempdir().unwrap(),
@@ -150,6 +153,7 @@ impl Sample {
         let paths: Vec<StorePath> = names
             .into_iter()
             .filter(|name| !self.unregistered.contains(name))
+            .chain(self.registered.iter().copied())
             .map(|name| StorePath::from_base_name(name).unwrap())
             .collect();
         let info = |path: &StorePath| {

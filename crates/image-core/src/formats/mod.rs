@@ -1,7 +1,8 @@
 //! What calve makes: each format is one file, a composition of the parts before it.
 //!
-//! - [`archive`]: a file tree as a tar, compressed: what the next two have in common
+//! - [`archive`]: a file tree as a tar, compressed: what containers and WSL have in common
 //! - [`disk`]: a GPT disk with an ESP and the system's volumes
+//! - [`iso`]: a medium that starts a live system
 //! - [`lxc`]: a Proxmox container template
 //! - [`wsl`]: a WSL distribution
 //! - [`fill`]: what every image holds: the store, Nix' state, the user's files
@@ -11,6 +12,7 @@ pub mod archive;
 pub mod disk;
 pub mod fill;
 pub mod fit;
+pub mod iso;
 pub mod lxc;
 pub mod wsl;
 
@@ -44,11 +46,13 @@ pub enum Format {
     Lxc,
     /// A WSL distribution.
     Wsl,
+    /// A medium that starts a live system.
+    Iso,
 }
 
 impl Format {
     /// All of them, for help texts and tests.
-    pub const ALL: [Self; 3] = [Self::Disk, Self::Lxc, Self::Wsl];
+    pub const ALL: [Self; 4] = [Self::Disk, Self::Lxc, Self::Wsl, Self::Iso];
 
     /// Returns its word.
     pub const fn word(self) -> &'static str {
@@ -56,6 +60,7 @@ impl Format {
             Self::Disk => "disk",
             Self::Lxc => "lxc",
             Self::Wsl => "wsl",
+            Self::Iso => "iso",
         }
     }
 }

@@ -49,6 +49,21 @@ pub fn add(tree: &mut TreeBuilder, store: &HostStore, closure: &Closure) -> Resu
     let top = TreePath::parse(STORE_DIR)?;
     let meta = Meta { gid: NIXBLD, ..Meta::root(Mode::new(0o1775), Epoch::STORE) };
     tree.add(layer, top.clone(), Entry::directory(meta));
+    add_below(tree, layer, &top, store, closure)?;
+    Ok(layer)
+}
+
+/// Claims all paths of a closure for a layer, below the directory that stands for `/nix/store`.
+///
+/// # Errors
+/// What the host refused, by path.
+pub fn add_below(
+    tree: &mut TreeBuilder,
+    layer: Origin,
+    top: &TreePath,
+    store: &HostStore,
+    closure: &Closure,
+) -> Result<(), Error> {
     let host = HostDir::open(store.directory()).map_err(scan_error)?;
     for info in closure.paths() {
         scan(&host, info.path.base_name().as_bytes(), &mut |found: Found<'_>| {
@@ -58,7 +73,7 @@ pub fn add(tree: &mut TreeBuilder, store: &HostStore, closure: &Closure) -> Resu
             Ok::<_, Error>(())
         })?;
     }
-    Ok(layer)
+    Ok(())
 }
 
 fn scan_error(source: SourceError) -> ScanError {

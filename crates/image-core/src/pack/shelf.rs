@@ -17,7 +17,7 @@ use crate::inputs::nar_hash::NarHash;
 use crate::inputs::store_path::{STORE_DIR, StorePath};
 use crate::plan::Serial;
 use crate::tree::path::PathError;
-use crate::tree::{Node, NodeId, Tree, TreePath};
+use crate::tree::{NodeId, Tree, TreePath};
 use crate::units::{Bytes, MIB};
 
 /// The size that shelves of small paths have on average; paths of this size stand alone.
@@ -59,9 +59,10 @@ pub struct Member {
 /// # Errors
 /// Never in practice: the store's directory is a path.
 pub fn cut(tree: &Tree, row: &Serial, closure: &Closure) -> Result<Vec<Shelf>, PathError> {
-    let store = tree.find(&TreePath::parse(STORE_DIR)?);
+    // A tree without the directory may be one itself: what a live system mounts there.
+    let store = tree.find(&TreePath::parse(STORE_DIR)?).unwrap_or(tree.root());
     let mut cutter = Cutter { row, shelves: Vec::new(), open: None, at: Bytes::ZERO };
-    for node in store.into_iter().flat_map(Node::children) {
+    for node in store.children() {
         let start = row.start(node.id());
         let end = row.start(node.end());
         if let Some(hash) = registered(closure, node.name()) {

@@ -6,10 +6,13 @@
 //!
 //! - [`Report`]: a disk
 //! - [`archive`]: a file tree in an archive
+//! - [`iso`]: a medium that starts a live system
 
 pub mod archive;
+pub mod iso;
 
 pub use archive::ArchiveReport;
+pub use iso::IsoReport;
 
 use serde::Serialize;
 

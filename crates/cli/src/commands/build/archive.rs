@@ -3,60 +3,40 @@
 //! The formats say what the files are; from there on it is the same work for all of them.
 
 use std::path::PathBuf;
-use std::time::Instant;
 
 use calve_image_core::boot::preflight::Finding;
-use calve_image_core::epoch::Epoch;
-use calve_image_core::formats::archive::{Rootfs, Workshop};
+use calve_image_core::formats::archive::{Compressed, Rootfs, Workshop};
 use calve_image_core::formats::{Format, Input};
-use calve_image_core::inputs::overlay::{Overlay, Rule};
+use calve_image_core::pack::{self, Codec};
+use calve_image_core::plan::Plan;
 use calve_image_core::region::{self, Keys};
 use calve_image_core::report::ArchiveReport;
 use calve_image_core::tree::Tree;
-use calve_image_core::units::{Bytes, MIB};
+use calve_image_core::units::Bytes;
 
 use super::compression::Compression;
-use super::delivery::{self, Delivery, DeliveryArgs, OverlayArgs};
-use super::outlet::Outlet;
+use super::delivery;
+use super::packing::{Job, Packing, PackingArgs, warn_of_unverified};
 use crate::biggest::Biggest;
-use crate::cache_dir::{self, CacheArgs};
 use crate::failure::Failure;
+use crate::findings;
 use crate::terminal::Terminal;
-use crate::{blueprint, findings};
-
-/// What a worker that compresses may take: xz at its default level with room for what it reads.
-const PACKER: Bytes = Bytes::new(160 * MIB.get());
-
-/// How many store paths a warning names.
-const UNVERIFIED: usize = 5;
 
 /// The arguments of every archive, but for its name and its compression, whose defaults differ.
 #[derive(Debug, clap::Args)]
 #[group(skip)]
 pub(super) struct ArchiveArgs {
     #[command(flatten)]
-    overlays: OverlayArgs,
-
-    #[command(flatten)]
-    cache: CacheArgs,
-
-    #[command(flatten)]
-    delivery: DeliveryArgs,
+    packing: PackingArgs,
 }
 
 /// What the arguments mean.
 #[derive(Debug)]
 pub(super) struct Spec {
-    /// Directories of the host whose files go into the image.
-    pub(super) overlays: Vec<Overlay>,
-    /// What those files' owners and modes are.
-    pub(super) rules: Vec<Rule>,
-    /// The time of everything that is not the store's.
-    pub(super) epoch: Epoch,
+    /// Everything but the compression.
+    pub(super) packing: Packing,
     /// How the archive is compressed.
     pub(super) compression: Compression,
-    cache: CacheArgs,
-    delivery: Delivery,
 }
 
 /// The files of an image that passed pre-flight.
@@ -81,28 +61,21 @@ impl ArchiveArgs {
         output: Option<PathBuf>,
         compression: Compression,
     ) -> Result<Spec, Failure> {
-        if self.delivery.pieces && compression.codec().is_some() {
+        if self.packing.delivery.pieces && compression.codec().is_some() {
             return Err(Failure::usage(
                 "--pieces lists an archive as it is: what compressing makes of it is known only \
                  when it is done",
             )
             .hint("add --compress none"));
         }
-        Ok(Spec {
-            overlays: self.overlays.overlay,
-            rules: self.overlays.overlay_rule,
-            epoch: blueprint::epoch()?,
-            compression,
-            cache: self.cache,
-            delivery: self.delivery.resolve(output),
-        })
+        Ok(Spec { packing: self.packing.resolve(output)?, compression })
     }
 }
 
 impl Spec {
     /// The terminal to talk to: where the image goes to stdout, words must not.
     pub(super) fn keep_words_out(&self, terminal: Terminal) -> Terminal {
-        self.delivery.keep_words_out(terminal)
+        self.packing.delivery.keep_words_out(terminal)
     }
 
     /// Packs and writes the archive, or shows what it would be.
@@ -118,49 +91,56 @@ impl Spec {
         let codec = self.compression.codec();
         let report = ArchiveReport::of(input, format, &rootfs, codec, findings);
         terminal.say(told(&report));
-        let destination = self.delivery.destination.clone().or_named(name);
-        let open = if keys.is_empty() { Outlet::open } else { Outlet::open_private };
-        let outlet = open(&destination, self.delivery.existing, terminal)?;
-        let report = match outlet {
-            Some(outlet) => self.write(outlet, &rootfs, &keys, input, report, terminal)?,
-            None => report,
-        };
-        let drawing = || drawing(&report, input);
-        self.delivery.show(&destination, &rootfs.tar.plan, &report, drawing, terminal)
+        let Packing { delivery, .. } = &self.packing;
+        let destination = delivery.destination.clone().or_named(name);
+        let mut work = Work { rootfs: &rootfs, input, codec, report };
+        if let Some(outlet) = self.packing.open(&destination, &keys, terminal)? {
+            let name = outlet.name();
+            let (written, seconds) = self.packing.write(outlet, &mut work, &keys, terminal)?;
+            work.report = work.report.written(&written);
+            terminal.say(done(&work.report, &name, seconds));
+        }
+        let report = &work.report;
+        let drawing = || drawing(report, input);
+        delivery.show(&destination, &rootfs.tar.plan, report, drawing, terminal)
+    }
+}
+
+/// An archive being packed.
+struct Work<'a> {
+    rootfs: &'a Rootfs,
+    input: Input<'a>,
+    codec: Option<Codec>,
+    report: ArchiveReport,
+}
+
+impl Job for Work<'_> {
+    type Packed = Option<Compressed>;
+
+    fn compresses(&self) -> bool {
+        self.codec.is_some()
     }
 
-    /// Packs, then writes what came of it; adds to the report what that tells.
-    fn write(
+    fn pack(
         &self,
-        outlet: Outlet,
-        rootfs: &Rootfs,
-        keys: &Keys,
-        input: Input<'_>,
-        report: ArchiveReport,
+        workshop: Workshop<'_>,
+        options: &region::Options<'_>,
+    ) -> Result<Self::Packed, pack::Error> {
+        self.rootfs.pack(self.input.closure, self.codec, workshop, options)
+    }
+
+    fn plan<T>(
+        &mut self,
+        compressed: &Self::Packed,
         terminal: Terminal,
-    ) -> Result<ArchiveReport, Failure> {
-        let started = Instant::now();
-        let spool = outlet.directory();
-        let codec = self.compression.codec();
-        let cache = match codec {
-            Some(_) => self.cache.open(terminal)?,
-            None => None,
-        };
-        let workshop = Workshop { keys, cache: cache.as_ref(), spool: &spool };
-        let compressed = outlet.work("packing", |options| {
-            let workers = u64::try_from(options.workers.get()).unwrap_or(1);
-            let options = region::Options { memory: PACKER * workers, ..options };
-            rootfs.pack(input.closure, codec, workshop, &options)
-        })?;
-        let packed = compressed.iter().map(|compressed| &compressed.packed);
-        let report = packed.fold(report, ArchiveReport::packed);
-        warn_of_unverified(&report.unverified, terminal);
-        let image = rootfs.plan(compressed.as_ref()).map_err(Failure::internal)?;
-        let name = outlet.name();
-        let report = report.written(&outlet.write(&image, keys, self.delivery.digest)?);
-        cache_dir::trim(cache, terminal);
-        terminal.say(done(&report, &name, started.elapsed().as_secs()));
-        Ok(report)
+        write: impl FnOnce(&Plan) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        if let Some(Compressed { packed, .. }) = compressed {
+            self.report = self.report.clone().packed(packed);
+        }
+        warn_of_unverified(&self.report.unverified, terminal);
+        let image = self.rootfs.plan(compressed.as_ref()).map_err(Failure::internal)?;
+        write(&image)
     }
 }
 
@@ -202,23 +182,4 @@ fn done(report: &ArchiveReport, name: &str, seconds: u64) -> String {
     };
     let ending = delivery::ending(seconds, image.sha256.as_deref());
     format!("written   {name}: {size}{from}{ending}")
-}
-
-/// Tells which store paths are not what Nix says they are, and how to mend them.
-fn warn_of_unverified(paths: &[String], terminal: Terminal) {
-    let Some(first) = paths.first() else { return };
-    let mut text = "warning: these store paths are not what Nix registered; the image has them as \
-                    they are\n"
-        .to_owned();
-    for path in paths.iter().take(UNVERIFIED) {
-        text.push_str(&format!("  {path}\n"));
-    }
-    if let Some(more) = paths.len().checked_sub(UNVERIFIED).filter(|more| *more > 0) {
-        text.push_str(&format!("  and {more} more\n"));
-    }
-    text.push_str(&format!(
-        "  to see why: nix-store --verify-path {first}\n  \
-           to mend it: nix-store --repair-path {first}"
-    ));
-    terminal.say(text);
 }

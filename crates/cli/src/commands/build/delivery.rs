@@ -119,14 +119,30 @@ impl Delivery {
         drawing: impl FnOnce() -> String,
         terminal: Terminal,
     ) -> Result<(), Failure> {
+        match self.show {
+            Show::Pieces => terminal.print(&image.listing()),
+            Show::Json | Show::Text => self.show_packed(destination, report, drawing, terminal),
+        }
+    }
+
+    /// The same for an image whose pieces nobody knows before it is packed.
+    pub(super) fn show_packed(
+        &self,
+        destination: &Destination,
+        report: &impl Serialize,
+        drawing: impl FnOnce() -> String,
+        terminal: Terminal,
+    ) -> Result<(), Failure> {
         match (self.show, destination) {
             (Show::Json, _) => terminal.print_json(report),
-            (Show::Pieces, _) => terminal.print(&image.listing()),
             (Show::Text, Destination::File(path)) => {
                 terminal.print(&format!("{}\n", path.display()))
             }
-            (Show::Text, Destination::Nowhere | Destination::Named) => terminal.print(&drawing()),
-            (Show::Text, Destination::Stdout) => Ok(()),
+            (Show::Pieces | Show::Text, Destination::Nowhere | Destination::Named) => {
+                terminal.print(&drawing())
+            }
+            (Show::Pieces, Destination::File(_))
+            | (Show::Pieces | Show::Text, Destination::Stdout) => Ok(()),
         }
     }
 }

@@ -55,9 +55,9 @@ pub(crate) fn run(args: Args, terminal: Terminal) -> Result<(), Failure> {
     let subject = Subject::find(&args.system, terminal)?;
     let input = subject.input();
     let wanted = lxc::LxcSpec {
-        overlays: &spec.overlays,
-        rules: &spec.rules,
-        epoch: spec.epoch,
+        overlays: &spec.packing.overlays,
+        rules: &spec.packing.rules,
+        epoch: spec.packing.epoch,
         host_key: host_key.as_ref(),
     };
     let lxc::Lxc { tree, findings } = lxc::tree(&wanted, input)?;

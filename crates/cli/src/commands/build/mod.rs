@@ -4,8 +4,10 @@ mod archive;
 mod compression;
 mod delivery;
 mod disk;
+mod iso;
 mod lxc;
 mod outlet;
+mod packing;
 mod wsl;
 
 use crate::failure::Failure;
@@ -15,6 +17,7 @@ use crate::terminal::Terminal;
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
     Disk(disk::Args),
+    Iso(Box<iso::Args>),
     Lxc(lxc::Args),
     Wsl(wsl::Args),
 }
@@ -23,6 +26,7 @@ pub(crate) enum Command {
 pub(crate) fn run(command: Command, terminal: Terminal) -> Result<(), Failure> {
     match command {
         Command::Disk(args) => disk::run(args, terminal),
+        Command::Iso(args) => iso::run(*args, terminal),
         Command::Lxc(args) => lxc::run(args, terminal),
         Command::Wsl(args) => wsl::run(args, terminal),
     }

@@ -62,9 +62,9 @@ pub(crate) fn run(args: Args, terminal: Terminal) -> Result<(), Failure> {
     let subject = Subject::find(&args.system, terminal)?;
     let input = subject.input();
     let wanted = wsl::WslSpec {
-        overlays: &spec.overlays,
-        rules: &spec.rules,
-        epoch: spec.epoch,
+        overlays: &spec.packing.overlays,
+        rules: &spec.packing.rules,
+        epoch: spec.packing.epoch,
         user: args.user.as_deref(),
         icon: icon.as_ref(),
     };

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use calve_image_core::boot::preflight::Finding;
-use calve_image_core::formats::{Input, disk};
+use calve_image_core::formats::iso::loaders::{Bios, BiosLoader, Uefi, UefiLoader, Wishes};
+use calve_image_core::formats::{Input, disk, iso};
 use calve_image_core::inputs::fstab::Mount;
 use calve_image_core::inputs::system::Configuration;
 use calve_image_core::report::DiskReport;
@@ -29,7 +30,8 @@ pub(super) fn show(path: &Path, args: &Args, terminal: Terminal) -> Result<(), F
         Err(disk::Error::Refused(report)) => Planned::Refused(report.findings),
         Err(error) => return Err(error.into()),
     };
-    let document = Document::of(subject.input(), &args.profile, disk);
+    let medium = Medium::of(subject.input())?;
+    let document = Document { medium, ..Document::of(subject.input(), &args.profile, disk) };
     if args.json { terminal.print_json(&document) } else { terminal.print(&text(&document)) }
 }
 
@@ -48,6 +50,19 @@ struct Document {
     profile: String,
     #[serde(flatten)]
     planned: Planned,
+    /// The ISO that it could be; none where it would not start from one.
+    #[serde(rename = "iso")]
+    medium: Option<Medium>,
+}
+
+/// What a system that starts from an ISO needs of it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Medium {
+    volume_id: String,
+    squashfs: String,
+    uefi: Option<UefiLoader>,
+    bios: Option<BiosLoader>,
 }
 
 /// What disk the system gets.
@@ -83,7 +98,33 @@ impl Document {
             biggest: Biggest::of(closure),
             profile: profile.to_owned(),
             planned,
+            medium: None,
         }
+    }
+}
+
+impl Medium {
+    fn of(input: Input<'_>) -> Result<Option<Self>, Failure> {
+        let checked = match iso::preflight::check(input, &Wishes::default(), &[]) {
+            Ok(checked) => checked,
+            Err(iso::Error::Refused(_)) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let iso::preflight::Checked { shape, loaders, .. } = checked;
+        Ok(Some(Self {
+            volume_id: shape.volume.as_str().to_owned(),
+            squashfs: shape.squashfs.to_string(),
+            uefi: loaders.uefi.as_ref().map(Uefi::loader),
+            bios: loaders.bios.as_ref().map(Bios::loader),
+        }))
+    }
+
+    fn text(&self) -> String {
+        let uefi = self.uefi.map(|loader| format!("in UEFI by {loader}"));
+        let bios = self.bios.map(|loader| format!("in BIOS by {loader}"));
+        let starts: Vec<String> = uefi.into_iter().chain(bios).collect();
+        let (volume, store) = (&self.volume_id, &self.squashfs);
+        format!("volume {volume:?}, store in {store}, started {}", starts.join(" and "))
     }
 }
 
@@ -113,6 +154,9 @@ fn text(document: &Document) -> String {
         .collect();
     text.push_str(&drawing::table(&[Column::Left; 3], &rows));
     text.push_str(&format!("\n{}", document.biggest.text()));
+    if let Some(medium) = &document.medium {
+        text.push_str(&format!("\nas an ISO: {}\n", medium.text()));
+    }
     let profile = &document.profile;
     text.push_str(&match &document.planned {
         Planned::Disk(disk) => format!("\nby profile {profile}: {}", Disk::from(disk).text()),

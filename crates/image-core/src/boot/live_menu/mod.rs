@@ -2,7 +2,7 @@
 //!
 //! - [`systemd_boot`]: entries and `loader.conf`, beside the kernels that they start
 //! - [`grub`]: `grub.cfg`, for BIOS and UEFI alike
-//! - [`isolinux`]: `isolinux.cfg`
+//! - [`isolinux`]: the file of that name that ISOLINUX reads
 //!
 //! All menus say the same: the system, its specialisations, the system copied to RAM, the system on a
 //! serial console. An entry's command line is what NixOS says, verbatim, and the entry's own word.

@@ -114,9 +114,7 @@ pub fn check(
     }
     findings.specialisation = None;
     unique::check(offer, &adopted, &mut findings);
-    let mut findings = findings.found;
-    findings.sort_by_key(|finding| finding.severity);
-    Ok(Report { findings, adopted })
+    Ok(Report { findings: findings.sorted(), adopted })
 }
 
 /// One configuration, and what it is held against.
@@ -132,25 +130,26 @@ pub(crate) struct Subject<'a> {
 /// Collects findings; what a specialisation shares with the system is kept once.
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
-    found: Vec<Finding>,
-    specialisation: Option<String>,
+    pub(crate) found: Vec<Finding>,
+    /// What is found now is about this specialisation.
+    pub(crate) specialisation: Option<String>,
 }
 
 /// The texts of a finding.
 #[derive(Debug)]
-struct Told {
-    about: String,
-    wants: String,
-    gives: String,
-    mend: String,
+pub(crate) struct Told {
+    pub(crate) about: String,
+    pub(crate) wants: String,
+    pub(crate) gives: String,
+    pub(crate) mend: String,
 }
 
 impl Findings {
-    fn refuse(&mut self, told: Told) {
+    pub(crate) fn refuse(&mut self, told: Told) {
         self.add(Severity::Refusal, told);
     }
 
-    fn warn(&mut self, told: Told) {
+    pub(crate) fn warn(&mut self, told: Told) {
         self.add(Severity::Warning, told);
     }
 
@@ -164,6 +163,12 @@ impl Findings {
         if !self.found.contains(&finding) {
             self.found.push(finding);
         }
+    }
+
+    /// All that was found, refusals first.
+    pub(crate) fn sorted(mut self) -> Vec<Finding> {
+        self.found.sort_by_key(|finding| finding.severity);
+        self.found
     }
 }
 

@@ -5,6 +5,8 @@
 
 use super::offer::Target;
 use super::{Findings, Subject, Told};
+use crate::inputs::stage1::Stage1;
+use crate::inputs::system::Configuration;
 
 /// Mount points that NixOS mounts in stage 1 whatever fstab says (`utils.pathsNeededForBoot`).
 const NEEDED_FOR_BOOT: [&str; 9] =
@@ -28,8 +30,17 @@ pub(super) fn check(subject: &Subject<'_>, findings: &mut Findings) {
 
 /// Whether a module is at hand; `None` where that cannot be known.
 fn has(subject: &Subject<'_>, module: &str) -> Option<bool> {
-    let builtin = &subject.configuration.builtin_modules;
-    let in_initrd = subject.stage1.is_some_and(|stage1| stage1.modules.contains(module));
+    is_at_hand(subject.configuration, subject.stage1, module)
+}
+
+/// Whether stage 1 of a configuration has a module; `None` where that cannot be known.
+pub(crate) fn is_at_hand(
+    configuration: &Configuration,
+    stage1: Option<&Stage1>,
+    module: &str,
+) -> Option<bool> {
+    let builtin = &configuration.builtin_modules;
+    let in_initrd = stage1.is_some_and(|stage1| stage1.modules.contains(module));
     if in_initrd || builtin.contains(module) {
         return Some(true);
     }

@@ -53,7 +53,7 @@ fn wanted<'a>(subject: &Subject<'a>) -> Vec<&'a Mount> {
 /// Whether a mount is of something that only a layout can make: a block device, or a pool of ZFS,
 /// whose name looks like none. `tmpfs`, overlays, shares of other machines and of a hypervisor name
 /// no device.
-fn needs_device(mount: &Mount) -> bool {
+pub(crate) fn needs_device(mount: &Mount) -> bool {
     let is_device = match mount.device {
         DeviceSpec::Label(_)
         | DeviceSpec::Uuid(_)
@@ -67,12 +67,17 @@ fn needs_device(mount: &Mount) -> bool {
     is_device && !mount.is_bind()
 }
 
-/// Where a mount will be; systemd's stage 1 puts the root below `/sysroot`.
+/// Where a mount will be.
 fn place(mount: &Mount) -> &str {
-    match mount.mount_point.strip_prefix("/sysroot") {
+    in_system(&mount.mount_point)
+}
+
+/// What a path is called in the running system; systemd's stage 1 has it below `/sysroot`.
+pub(crate) fn in_system(path: &str) -> &str {
+    match path.strip_prefix("/sysroot") {
         Some("") => "/",
         Some(below) if below.starts_with('/') => below,
-        Some(_) | None => &mount.mount_point,
+        Some(_) | None => path,
     }
 }
 

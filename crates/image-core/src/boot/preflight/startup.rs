@@ -3,9 +3,11 @@
 use super::{Findings, Subject, Told};
 use crate::boot::systemd_boot::Machine;
 use crate::inputs::bootspec::Bootspec;
+use crate::inputs::closure::Closure;
 use crate::inputs::installer::BootLoader;
 use crate::inputs::store::HostStore;
 use crate::inputs::store_path::StoreFile;
+use crate::inputs::system::Configuration;
 use crate::units::Bytes;
 
 /// Where NixOS mounts the ESP where nothing is configured (`boot.loader.efi.efiSysMountPoint`).
@@ -34,7 +36,7 @@ pub(super) fn check(store: &HostStore, subject: &Subject<'_>, findings: &mut Fin
     let has_boot_loader = boot_loader(subject, spec, findings);
     additions(subject, findings);
     extras(spec, findings);
-    files(store, subject, spec, findings);
+    files(store, subject.configuration, subject.closure, findings);
     // Another boot loader has other wishes.
     if has_boot_loader {
         esp(subject, findings);
@@ -97,7 +99,7 @@ fn additions(subject: &Subject<'_>, findings: &mut Findings) {
 }
 
 /// What entries would need beyond the closure.
-fn extras(spec: &Bootspec, findings: &mut Findings) {
+pub(crate) fn extras(spec: &Bootspec, findings: &mut Findings) {
     if let Some(program) = &spec.initrd_secrets {
         findings.refuse(Told {
             about: "initrd secrets".to_owned(),
@@ -118,7 +120,13 @@ fn extras(spec: &Bootspec, findings: &mut Findings) {
 }
 
 /// Whether all that an entry names is in the closure, and there.
-fn files(store: &HostStore, subject: &Subject<'_>, spec: &Bootspec, findings: &mut Findings) {
+pub(crate) fn files(
+    store: &HostStore,
+    configuration: &Configuration,
+    closure: &Closure,
+    findings: &mut Findings,
+) {
+    let Some(spec) = &configuration.bootspec else { return };
     let named = [
         ("init=", Some(&spec.init)),
         ("kernel", Some(&spec.kernel)),
@@ -127,11 +135,11 @@ fn files(store: &HostStore, subject: &Subject<'_>, spec: &Bootspec, findings: &m
     ];
     for (about, file) in named {
         if let Some(file) = file {
-            self::file(store, subject, about, file, findings);
+            self::file(store, closure, about, file, findings);
         }
     }
-    let is_own_init = spec.init.path() == &subject.configuration.toplevel;
-    if is_own_init && !subject.configuration.has_init {
+    let is_own_init = spec.init.path() == &configuration.toplevel;
+    if is_own_init && !configuration.has_init {
         findings.refuse(Told {
             about: "init=".to_owned(),
             wants: format!("to start {}", spec.init),
@@ -143,12 +151,12 @@ fn files(store: &HostStore, subject: &Subject<'_>, spec: &Bootspec, findings: &m
 
 fn file(
     store: &HostStore,
-    subject: &Subject<'_>,
+    closure: &Closure,
     about: &str,
     file: &StoreFile,
     findings: &mut Findings,
 ) {
-    let gives = if !subject.closure.contains(file.path()) {
+    let gives = if !closure.contains(file.path()) {
         format!("a closure without {}", file.path())
     } else {
         match store.kind(file) {
