@@ -20,9 +20,7 @@ const NUDGE: Duration = Duration::from_secs(2);
 const EFIVARS: &str = "/sys/firmware/efi/efivars";
 /// systemd's vendor GUID for the Boot Loader Interface's variables.
 const LOADER_GUID: &str = "4a67b082-0a4c-41cf-b6c7-440b29bb8c4f";
-/// What systemd-boot's menu shows while it waits.
-const MENU: &str = "Boot in ";
-/// Between two keys: the menu must not take the escape sequence of an arrow for an Esc.
+/// Between two keys: a menu must not take the escape sequence of an arrow for an Esc.
 const KEY: Duration = Duration::from_millis(300);
 /// busybox' line editor takes 1024 bytes; the marks need their share.
 const LONGEST: usize = 900;
@@ -33,6 +31,28 @@ pub struct Guest {
     running: Running,
     patience: Duration,
     commands: u32,
+}
+
+/// A boot menu on the serial console.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Menu {
+    /// systemd-boot's, through the firmware's console.
+    SystemdBoot,
+    /// GRUB's.
+    Grub,
+    /// ISOLINUX' `menu.c32`.
+    Isolinux,
+}
+
+impl Menu {
+    /// What it shows while it waits for a key.
+    fn waiting(self) -> &'static str {
+        match self {
+            Self::SystemdBoot => "Boot in ",
+            Self::Grub => "The highlighted entry will be executed automatically",
+            Self::Isolinux => "Automatic boot in ",
+        }
+    }
 }
 
 /// What came of a command.
@@ -52,14 +72,14 @@ impl Guest {
         Ok(guest)
     }
 
-    /// Chooses an entry of systemd-boot's menu, `down` keys below the default, and waits until
+    /// Chooses an entry of a boot menu, `down` keys below the default, and waits until
     /// the sample is up. The menu must be shown, so its timeout must not be 0.
     pub fn up_by_menu(
         mut running: Running,
-        down: usize,
+        (menu, down): (Menu, usize),
         patience: Duration,
     ) -> Result<Self, Error> {
-        running.expect(MENU, patience)?;
+        running.expect(menu.waiting(), patience)?;
         for _ in 0..down {
             thread::sleep(KEY);
             running.send(b"\x1b[B")?;

@@ -128,14 +128,19 @@ impl Images {
         Ok(image)
     }
 
-    /// Builds an archive of the sample, `calve build lxc` or `calve build wsl`, under this name.
+    /// Builds something else of the sample, `calve build FORMAT`, under this name.
     pub fn archive(&self, format: &str, name: &str, more: &[&str]) -> Result<PathBuf, Error> {
-        let archive = self.scratch().join(name);
+        let image = self.scratch().join(name);
         let mut all = self.arguments_for(format);
-        all.extend(["-o".to_owned(), archive.display().to_string()]);
+        all.extend(["-o".to_owned(), image.display().to_string()]);
         all.extend(more.iter().map(|&argument| argument.to_owned()));
         self.calve(&all)?;
-        Ok(archive)
+        Ok(image)
+    }
+
+    /// Where another sample's closure is described as nixpkgs' `closureInfo` describes one.
+    pub fn closure_info(sample: Sample) -> PathBuf {
+        workspace().join("target/fixture").join(sample.name())
     }
 
     /// The arguments that name the command for disks and the sample.

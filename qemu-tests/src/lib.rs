@@ -24,11 +24,17 @@
 pub mod container;
 mod guest;
 mod images;
+mod medium;
 mod scenario;
+mod stopping;
+mod variations;
 
-pub use guest::{Guest, Output};
+pub use guest::{Guest, Menu, Output};
 pub use images::{Images, Sample, is_root};
+pub use medium::{cd, stick};
 pub use scenario::Scenario;
+pub use stopping::{INTERRUPTED, Stopping, names};
+pub use variations::{VARIATIONS, Variation};
 
 use std::fmt;
 use std::io;

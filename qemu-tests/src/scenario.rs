@@ -12,7 +12,7 @@ use std::time::Duration;
 use calve_machine::{Architecture, Boot, Disk, Firmware, Machine, Restart, Search};
 
 use crate::Error;
-use crate::guest::Guest;
+use crate::guest::{Guest, Menu};
 use crate::images::{Images, Sample, or_skip, workspace};
 
 /// A guest's time to come up; four times what a quiet machine needs without KVM.
@@ -81,6 +81,11 @@ impl Scenario {
         }
     }
 
+    /// The same machine with a PC BIOS.
+    pub fn bios_machine(&self, disk: Disk) -> Machine {
+        Machine { boot: Boot::Bios, ..self.machine(disk) }
+    }
+
     /// Boots an image until the sample says that it is up and its shell answers.
     pub fn boot(&self, image: &Path) -> Result<Guest, Error> {
         self.start(&self.machine(Disk::open(image)?))
@@ -92,8 +97,13 @@ impl Scenario {
     }
 
     /// The same with another entry of the boot menu than the default, `down` keys below it.
-    pub fn start_by_menu(&self, machine: &Machine, down: usize) -> Result<Guest, Error> {
-        Guest::up_by_menu(machine.boot()?, down, self.patience)
+    pub fn start_by_menu(
+        &self,
+        machine: &Machine,
+        menu: Menu,
+        down: usize,
+    ) -> Result<Guest, Error> {
+        Guest::up_by_menu(machine.boot()?, (menu, down), self.patience)
     }
 }
 

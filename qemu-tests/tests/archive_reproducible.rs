@@ -3,10 +3,10 @@
 #![allow(missing_docs)]
 
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
-use calve_qemu_tests::{Error, Images, Sample, is_root};
+use calve_qemu_tests::{Error, Images, Sample, VARIATIONS, Variation};
 
 /// How it is compressed, what the file is called, who judges that, and how many of the variations
 /// are tried: xz takes its time, and who works is the same for all of them.
@@ -16,49 +16,27 @@ const KINDS: [(&str, &str, &str, usize); 3] = [
     ("xz:1", "tar.xz", "xz", 2),
 ];
 
-/// What is put before the command line, and what after it. Each works in a directory of its own.
-const VARIATIONS: [(&str, &[&str], &[&str]); 8] = [
-    ("a warm cache", &[], &["--cache", "../cache"]),
-    ("one processor and no cache", &["taskset", "--cpu-list", "0"], &["--no-cache"]),
-    ("one processor", &["taskset", "--cpu-list", "0"], &["--cache", "cold"]),
-    ("no cache", &[], &["--no-cache"]),
-    ("another umask", &["sh", "-c", "umask 077; exec \"$@\"", "sh"], &["--cache", "cold"]),
-    (
-        "another time zone",
-        &["env", "TZ=Asia/Tokyo", "LC_ALL=tr_TR.UTF-8"],
-        &["--cache", "../cache"],
-    ),
-    ("an empty environment", &["env", "-i"], &[]),
-    (
-        "another user",
-        &["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"],
-        &["--cache", "cold"],
-    ),
-];
-
 #[test]
 fn every_packing_gives_the_same_bytes() -> Result<(), Error> {
     let Some(images) = Images::new("archive-reproducible", Sample::Mini)? else { return Ok(()) };
     let calve = images.calve_for_anyone()?;
     for (compression, ending, judge, count) in KINDS {
         let cache = images.scratch().join("cache");
-        let build = |name: &str, before: &[&str], after: &[&str]| {
-            let directory = images.directory(&format!("{judge} with {name}"))?;
-            let mut command = packing(&images, &calve, compression, before);
+        let build = |variation: &Variation| {
+            let directory = images.directory(&format!("{judge} with {}", variation.name))?;
+            let words = ["--compress", compression];
+            let mut command = variation.command(&images, &calve, "lxc", &words);
             let archive = directory.join(format!("archive.{ending}"));
-            command.arg("-o").arg(&archive).args(after).current_dir(&directory);
+            command.arg("-o").arg(&archive).current_dir(&directory);
             images.expect(&mut command)?;
             Ok::<_, Error>(archive)
         };
-        let first = build("a cold cache", &[], &["--cache", "../cache"])?;
-        for (name, before, after) in VARIATIONS.into_iter().take(count) {
-            if before.contains(&"setpriv") && !is_root() {
-                continue;
-            }
-            same_bytes(&images, &first, &build(name, before, after)?)?;
+        let first = build(&Variation::FIRST)?;
+        for variation in VARIATIONS.iter().take(count).filter(|one| one.is_possible()) {
+            same_bytes(&images, &first, &build(variation)?)?;
         }
         let stream = images.scratch().join("stream");
-        let mut command = packing(&images, &calve, compression, &[]);
+        let mut command = packing(&images, compression);
         command.args(["-o", "-", "--no-cache"]).stdout(File::create(&stream)?);
         images.expect(&mut command)?;
         same_bytes(&images, &first, &stream)?;
@@ -74,7 +52,7 @@ fn two_builds_at_once_share_a_cache() -> Result<(), Error> {
     let alone =
         images.archive("lxc", "alone.tar.zst", &["--compress", "zstd:fast", "--no-cache"])?;
     let start = |name: &str| {
-        let mut command = packing(&images, images.calve_bin(), "zstd:fast", &[]);
+        let mut command = packing(&images, "zstd:fast");
         command.args(["--cache", "cache", "-o", name]).current_dir(images.scratch());
         command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn()
     };
@@ -98,11 +76,9 @@ fn a_distribution_is_the_same_from_the_cache() -> Result<(), Error> {
     same_bytes(&images, &cold, &warm)
 }
 
-fn packing(images: &Images, calve: &Path, compression: &str, before: &[&str]) -> Command {
-    let mut words: Vec<PathBuf> = before.iter().map(PathBuf::from).collect();
-    words.push(calve.to_path_buf());
-    let mut command = Command::new(&words[0]);
-    command.args(&words[1..]).args(images.arguments_for("lxc")).args(["--compress", compression]);
+fn packing(images: &Images, compression: &str) -> Command {
+    let mut command = Command::new(images.calve_bin());
+    command.args(images.arguments_for("lxc")).args(["--compress", compression]);
     command
 }
 

@@ -3,17 +3,13 @@
 #![allow(missing_docs)]
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Command, ExitStatus, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::process::{Command, ExitStatus};
 
-use calve_qemu_tests::{Error, Images, Sample, is_root};
+use calve_qemu_tests::{Error, INTERRUPTED, Images, Sample, Stopping, is_root, names};
 
-/// An interrupted program's exit code, as the command line documents it.
-const INTERRUPTED: i32 = 130;
 /// Slow enough to be stopped in the middle.
 const SLOW: [&str; 2] = ["--compress", "zstd:12"];
 
@@ -47,7 +43,7 @@ fn a_signal_while_writing_leaves_nothing() -> Result<(), Error> {
         let directory = images.directory(signal)?;
         // Not compressed, there is nothing but writing; the digest makes it take a moment longer.
         let words = ["--compress", "none", "--digest", "-o", "template.tar"];
-        let status = stopped(&images, &words, &directory, &directory, signal)?;
+        let status = stopping(&words, &directory, &directory).stop(&images, signal)?;
         assert_eq!(status.code(), Some(INTERRUPTED), "after SIG{signal}");
         assert_eq!(names(&directory)?, [""; 0], "after SIG{signal}");
     }
@@ -117,37 +113,11 @@ fn stopped_packing(images: &Images, out: &Path, signal: &str) -> Result<ExitStat
     let _ = fs::remove_dir_all(&cache);
     fs::create_dir(&cache)?;
     let words = [&SLOW[..], &["--cache", "../cache", "-o", "template.tar.zst"]].concat();
-    stopped(images, &words, out, &cache, signal)
+    stopping(&words, out, &cache).stop(images, signal)
 }
 
-/// Starts a build, sends it a signal when it has written below a directory, and gives how it ended.
-fn stopped(
-    images: &Images,
-    words: &[&str],
-    out: &Path,
-    watched: &Path,
-    signal: &str,
-) -> Result<ExitStatus, Error> {
-    let mut command = Command::new(images.calve_bin());
-    command.args(images.arguments_for("lxc")).args(words).current_dir(out);
-    let mut build = command.stderr(Stdio::null()).stdout(Stdio::null()).spawn()?;
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while !has_content(watched) && build.try_wait()?.is_none() && Instant::now() < deadline {
-        thread::sleep(Duration::from_millis(1));
-    }
-    let mut kill = Command::new("kill");
-    images.run(kill.args([format!("-{signal}"), build.id().to_string()]))?;
-    Ok(build.wait()?)
-}
-
-/// Whether a file below a directory has bytes. Files may go between being named and looked at.
-fn has_content(directory: &Path) -> bool {
-    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
-    entries.into_iter().any(|entry| {
-        let is_directory = entry.file_type().is_ok_and(|kind| kind.is_dir());
-        (is_directory && has_content(&entry.path()))
-            || entry.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.blocks() > 0)
-    })
+fn stopping<'a>(words: &'a [&'a str], directory: &'a Path, watched: &'a Path) -> Stopping<'a> {
+    Stopping { format: "lxc", words, directory, watched }
 }
 
 /// What was stopped left a cache that can be shown, and the bytes that a build without one makes.
@@ -159,12 +129,4 @@ fn the_cache_is_whole(images: &Images) -> Result<(), Error> {
     let without =
         images.archive("lxc", "without.tar.zst", &[&SLOW[..], &["--no-cache"]].concat())?;
     images.expect(Command::new("cmp").args([with, without])).map(drop)
-}
-
-fn names(directory: &Path) -> Result<Vec<String>, Error> {
-    let names = fs::read_dir(directory)?.map(|entry| {
-        let name = entry?.file_name();
-        Ok::<_, Error>(name.to_string_lossy().into_owned())
-    });
-    names.collect()
 }
