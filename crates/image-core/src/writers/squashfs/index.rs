@@ -8,7 +8,7 @@
 //!          4   blocks      how many blocks of large files
 //!          8   small       how many small files
 //!          12  fragments   how many fragments
-//!          16  records     of blocks: word, SHA-256 of what is stored of it
+//!          16  records     of blocks: word, CRC-32C of what is stored of it
 //!              records     of small files: fragment, offset in it
 //!              records     of fragments: word
 //!          end check       CRC-32 of all before it
@@ -21,10 +21,10 @@ use super::Word;
 use crate::units::Bytes;
 
 /// The last byte counts changes to this format and to the order of data.
-pub(super) const MAGIC: [u8; 4] = *b"sqx\x01";
+pub(super) const MAGIC: [u8; 4] = *b"sqx\x02";
 
 const HEADER: usize = 16;
-const BLOCK: usize = 36;
+const BLOCK: usize = 8;
 const SMALL: usize = 8;
 const FRAGMENT: usize = 4;
 const CHECK: usize = 4;
@@ -33,8 +33,9 @@ const CHECK: usize = 4;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Block {
     pub(super) word: Word,
-    /// SHA-256 of the stored bytes: encoders are deterministic, so the same data have the same.
-    pub(super) digest: [u8; 32],
+    /// CRC-32C of the stored bytes. Encoders are deterministic, so the same data have the same; of files
+    /// whose sums are the same, who wants to be certain compares what is stored.
+    pub(super) sum: u32,
 }
 
 /// Where a small file lies; fragments are counted within the slab.
@@ -128,7 +129,7 @@ impl Index {
         }
         for block in &self.blocks {
             out.extend(block.word.bits().to_le_bytes());
-            out.extend(block.digest);
+            out.extend(block.sum.to_le_bytes());
         }
         for small in &self.small {
             out.extend(small.fragment.to_le_bytes());
@@ -166,7 +167,7 @@ impl Index {
         let (small, fragments) = rest.split_at(small * SMALL);
         let number = |record: &[u8], at| u32::from_le_bytes(take(record, at));
         let word = |record: &[u8]| Word::from_bits(number(record, 0));
-        let block = |record: &[u8]| Block { word: word(record), digest: take(record, 4) };
+        let block = |record: &[u8]| Block { word: word(record), sum: number(record, 4) };
         let place =
             |record: &[u8]| Small { fragment: number(record, 0), offset: number(record, 4) };
         Ok(Self {
@@ -193,7 +194,7 @@ mod tests {
     use super::*;
 
     fn sample() -> Index {
-        let block = |bits| Block { word: Word::from_bits(bits), digest: [9; 32] };
+        let block = |bits| Block { word: Word::from_bits(bits), sum: 9 };
         Index {
             blocks: vec![block(300), block(0), block(7 | 1 << 24)],
             small: vec![Small { fragment: 0, offset: 0 }, Small { fragment: 1, offset: 70_000 }],
@@ -214,8 +215,8 @@ mod tests {
             assert_eq!(Index::decode(&bytes), Ok(index));
         }
         let bytes = encoded(&sample());
-        assert_eq!(bytes.len(), 16 + 3 * 36 + 2 * 8 + 2 * 4 + 4);
-        assert_eq!(bytes[..20], *b"sqx\x01\x03\0\0\0\x02\0\0\0\x02\0\0\0\x2c\x01\0\0");
+        assert_eq!(bytes.len(), 16 + 3 * 8 + 2 * 8 + 2 * 4 + 4);
+        assert_eq!(bytes[..20], *b"sqx\x02\x03\0\0\0\x02\0\0\0\x02\0\0\0\x2c\x01\0\0");
         assert_eq!(sample().data().get(), 300 + 7 + 1000 + 5);
     }
 
@@ -243,6 +244,6 @@ mod tests {
         let check = crc32fast::hash(&bytes[..end]);
         bytes[end..].copy_from_slice(&check.to_le_bytes());
         let error = Index::decode(&bytes).unwrap_err();
-        assert_eq!(error.to_string(), "it has 152 bytes: expected 206158430180");
+        assert_eq!(error.to_string(), "it has 68 bytes: expected 85899345920");
     }
 }

@@ -10,7 +10,8 @@
 //! - [`settings`]: how a tree is written
 //! - `row`: the contents of all files, one behind the other; `serial`: the same to be packed; [`press`]: a slab of it compressed; `index`: what a
 //!   slab says of its data
-//! - [`stored`]: where every file's data lie in the image; `place`: how that is decided
+//! - [`stored`]: where every file's data lie in the image; `place`: how that is decided; `check`: whether an index
+//!   may be relied on; `stretch`: what is stored, compared
 //! - `image`: the plan; `table`: inodes and names, of `inode`, `directory`, `id`, `xattr`
 //! - `metadata`: how tables are compressed; `ondisk`: the structures, encoded
 //! - `error`: what is refused
@@ -22,6 +23,7 @@
 //! Follows the kernel's `fs/squashfs/squashfs_fs.h` and squashfs-tools' `squashfs_fs.h`, which are
 //! the format's definition, and where they leave a choice the defaults of `mksquashfs`.
 
+mod check;
 pub mod codec;
 mod directory;
 mod error;
@@ -39,6 +41,7 @@ mod sample;
 mod serial;
 pub mod settings;
 pub mod stored;
+mod stretch;
 mod table;
 mod xattr;
 

@@ -1,8 +1,8 @@
 //! Decides where data lie, from the indices of all slabs.
 //!
 //! Slabs lie in the image one behind the other, without their indices. What a file has stored already
-//! that comes before in the tree is left out: a large file is known by the words and digests of all
-//! its blocks, so that it does not matter where slabs cut it.
+//! that comes before in the tree is left out: a large file is known by the words and sums of all
+//! its blocks, so that it does not matter where slabs cut it, and then by the stored bytes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,7 +13,8 @@ use super::index::{Block, Index, IndexError, Small};
 use super::row::{Part, Row};
 use super::settings::BlockSizeError;
 use super::stored::{File, Fragment, Place, Run, Stored};
-use super::{Settings, Word};
+use super::stretch::{self, Stretch};
+use super::{Settings, Word, check};
 use crate::pack::{self, Packed};
 use crate::plan::{Label, Plan, PlanBuilder, PlanError};
 use crate::region::{self, Keys, Reader};
@@ -70,7 +71,7 @@ impl Stored {
         if found != row.size {
             return Err(PlaceError::Packed { expected: row.size.get(), found: found.get() });
         }
-        let (indices, keys) = (indices(slabs)?, Keys::default());
+        let (indices, keys) = (indices(slabs)?, Keys::none());
         let reader = Reader::new(&indices, &keys)?;
         let mut draft = Draft::new(settings);
         let (mut start, mut at) = (Bytes::ZERO, Bytes::ZERO);
@@ -81,7 +82,11 @@ impl Stored {
             reader.read(at, &mut bytes)?;
             let index = Index::decode(&bytes).map_err(damaged)?;
             let end = start + slab.unpacked;
-            draft.slab(file, slab, index, row.parts(start, end)).map_err(damaged)?;
+            let parts: Vec<Part> = row.parts(start, end).collect();
+            let count = draft.stored.fragments.len();
+            check::holds(&index, slab, &parts, settings.block).map_err(damaged)?;
+            check::countable(count, &index).map_err(damaged)?;
+            draft.slab(Data { file, at: slab.start }, index, &parts)?;
             (start, at) = (end, at + size);
         }
         Ok(draft.finish())
@@ -114,8 +119,8 @@ fn indices(slabs: &[Slab]) -> Result<Plan, PlaceError> {
 struct Draft {
     stored: Stored,
     block: Bytes,
-    /// Large files by everything that is stored of them: which of the files that is.
-    known: BTreeMap<[u8; 32], usize>,
+    /// Large files by the sizes and sums of all their blocks.
+    known: BTreeMap<[u8; 32], Known>,
     /// A large file whose end is yet to come.
     open: Option<Open>,
 }
@@ -126,8 +131,15 @@ struct Open {
     /// Its first word.
     words: usize,
     sparse: Bytes,
-    /// Where its data lie, in the order of the file.
-    runs: Vec<(Arc<HostFile>, Bytes, Bytes)>,
+    /// What is stored of it, in its order.
+    stretches: Vec<Stretch>,
+}
+
+/// A large file that may come again.
+struct Known {
+    /// Which of the files.
+    file: usize,
+    stretches: Vec<Stretch>,
 }
 
 impl Draft {
@@ -138,32 +150,23 @@ impl Draft {
     }
 
     /// Places the data of one slab.
-    fn slab(
-        &mut self,
-        file: &Arc<HostFile>,
-        slab: &pack::Block,
-        index: Index,
-        parts: impl Iterator<Item = Part>,
-    ) -> Result<(), IndexError> {
-        let parts: Vec<Part> = parts.collect();
-        self.check(slab, &index, &parts)?;
+    fn slab(&mut self, mut data: Data<'_>, index: Index, parts: &[Part]) -> Result<(), PlaceError> {
         let Index { blocks, small, fragments } = index;
-        let mut data = Data { file, at: slab.start };
         let mut blocks = blocks.as_slice();
-        let (small_parts, large): (Vec<Part>, Vec<Part>) =
-            parts.into_iter().partition(|part| part.is_small(self.block));
-        let (continued, large): (Vec<Part>, Vec<Part>) =
-            large.into_iter().partition(Part::continues);
-        for part in &continued {
-            self.large(part, &mut blocks, &mut data);
+        let (small_parts, large): (Vec<&Part>, Vec<&Part>) =
+            parts.iter().partition(|part| part.is_small(self.block));
+        let (continued, large): (Vec<&Part>, Vec<&Part>) =
+            large.into_iter().partition(|part| part.continues());
+        for part in continued {
+            self.large(part, &mut blocks, &mut data)?;
         }
-        self.small(&small_parts, &small)?;
+        self.small(&small_parts, &small);
         for word in fragments {
             self.stored.fragments.push((self.stored.end, word));
             self.place(data.take(word.size()));
         }
-        for part in &large {
-            self.large(part, &mut blocks, &mut data);
+        for part in large {
+            self.large(part, &mut blocks, &mut data)?;
         }
         Ok(())
     }
@@ -174,64 +177,24 @@ impl Draft {
         self.stored
     }
 
-    /// Checks that an index is that of these parts.
-    fn check(&self, slab: &pack::Block, index: &Index, parts: &[Part]) -> Result<(), IndexError> {
-        if let Some(part) = parts.iter().find(|part| !part.is_whole(self.block)) {
-            let (end, size) = ((part.skip + part.len).get(), part.size.get());
-            return Err(IndexError::Cut { end, size });
-        }
-        let (small, large): (Vec<&Part>, Vec<&Part>) =
-            parts.iter().partition(|part| part.is_small(self.block));
-        let blocks = large.iter().map(|part| part.len.div_ceil(self.block)).sum();
-        let count = |what, expected, found: usize| {
-            let found = Bytes::from_len(found).get();
-            if expected == found {
-                Ok(())
-            } else {
-                Err(IndexError::Count { what, expected, found })
-            }
-        };
-        count("blocks", blocks, index.blocks.len())?;
-        count("small files", Bytes::from_len(small.len()).get(), index.small.len())?;
-        let data = slab.size - Bytes::new(slab.tag);
-        count("bytes of data", data.get(), index.data().to_len().unwrap_or(usize::MAX))?;
-        let mut blocks = index.blocks.iter();
-        for part in large {
-            for (number, block) in (0..part.len.div_ceil(self.block)).zip(&mut blocks) {
-                let unpacked = self.block.min(part.len - self.block * number);
-                if block.word != Word::SPARSE {
-                    check_word(block.word, unpacked)?;
-                }
-            }
-        }
-        for word in &index.fragments {
-            check_word(*word, self.block)?;
-        }
-        let fragments = Bytes::from_len(index.fragments.len()).get();
-        for (part, small) in small.iter().zip(&index.small) {
-            let Small { fragment, offset } = *small;
-            let end = Bytes::new(offset.into()) + part.len;
-            if u64::from(fragment) >= fragments || end > self.block {
-                return Err(IndexError::Place { fragment, offset });
-            }
-        }
-        Ok(())
-    }
-
     /// Notes where small files lie; their fragments come next.
-    fn small(&mut self, parts: &[Part], small: &[Small]) -> Result<(), IndexError> {
+    fn small(&mut self, parts: &[&Part], small: &[Small]) {
+        let first = u32::try_from(self.stored.fragments.len()).unwrap_or(u32::MAX);
         for (part, Small { fragment, offset }) in parts.iter().zip(small.iter().copied()) {
-            let place = IndexError::Place { fragment, offset };
-            let index = self.stored.fragments.len();
-            let index = u32::try_from(index).ok().and_then(|first| first.checked_add(fragment));
-            let place = Place::Fragment(Fragment { index: index.ok_or(place)?, offset });
+            // That there are no more than can be counted was checked.
+            let index = first.saturating_add(fragment);
+            let place = Place::Fragment(Fragment { index, offset });
             self.stored.files.push(File { node: part.node, place });
         }
-        Ok(())
     }
 
     /// Notes the blocks of a large file; the last part decides where they lie.
-    fn large(&mut self, part: &Part, blocks: &mut &[Block], data: &mut Data<'_>) {
+    fn large(
+        &mut self,
+        part: &Part,
+        blocks: &mut &[Block],
+        data: &mut Data<'_>,
+    ) -> Result<(), PlaceError> {
         let words = self.stored.words.len();
         let mut open = self.open.take().unwrap_or_else(|| Open::new(part.size, words));
         let count = usize::try_from(part.len.div_ceil(self.block)).unwrap_or(usize::MAX);
@@ -242,44 +205,50 @@ impl Draft {
             let unpacked = self.block.min(left);
             left = left - unpacked;
             open.digest.update(block.word.bits().to_le_bytes());
-            open.digest.update(block.digest);
+            open.digest.update(block.sum.to_le_bytes());
             if block.word == Word::SPARSE {
                 open.sparse += unpacked;
             }
             self.stored.words.push(block.word);
         }
-        open.runs.push(data.take(own.iter().map(|block| block.word.size()).sum()));
+        open.stretches.push(data.take(own.iter().map(|block| block.word.size()).sum()));
         if part.ends() {
-            self.close(part.node, open);
-        } else {
-            self.open = Some(open);
+            return self.close(part.node, open);
         }
+        self.open = Some(open);
+        Ok(())
     }
 
     /// Places a large file, or points it at one that is the same.
-    fn close(&mut self, node: NodeId, open: Open) {
+    fn close(&mut self, node: NodeId, open: Open) -> Result<(), PlaceError> {
         let digest: [u8; 32] = open.digest.finalize().into();
-        let known = self.known.get(&digest).and_then(|file| self.stored.files.get(*file));
-        let place = match known {
+        let first = match self.known.get(&digest) {
+            Some(first) if stretch::same(&first.stretches, &open.stretches)? => {
+                self.stored.files.get(first.file)
+            }
+            Some(_) | None => None,
+        };
+        let place = match first {
             Some(first) => {
                 self.stored.words.truncate(open.words);
                 first.place.clone()
             }
             None => {
-                self.known.insert(digest, self.stored.files.len());
-                let start = self.stored.end;
-                for run in open.runs {
-                    self.place(run);
+                let (start, file) = (self.stored.end, self.stored.files.len());
+                for stretch in &open.stretches {
+                    self.place(stretch.clone());
                 }
+                self.known.entry(digest).or_insert(Known { file, stretches: open.stretches });
                 let words = open.words..self.stored.words.len();
                 Place::Blocks { start, words, sparse: open.sparse }
             }
         };
         self.stored.files.push(File { node, place });
+        Ok(())
     }
 
     /// Puts a range of a file at the end of the data.
-    fn place(&mut self, (file, start, len): (Arc<HostFile>, Bytes, Bytes)) {
+    fn place(&mut self, Stretch { file, start, len }: Stretch) {
         if len.is_zero() {
             return;
         }
@@ -298,7 +267,7 @@ impl Open {
     fn new(size: Bytes, words: usize) -> Self {
         // The size counts too: a last block of zeros is not told from a whole one.
         let digest = Sha256::new_with_prefix(size.get().to_le_bytes());
-        Self { digest, words, sparse: Bytes::ZERO, runs: Vec::new() }
+        Self { digest, words, sparse: Bytes::ZERO, stretches: Vec::new() }
     }
 }
 
@@ -309,19 +278,11 @@ struct Data<'f> {
 }
 
 impl Data<'_> {
-    fn take(&mut self, len: Bytes) -> (Arc<HostFile>, Bytes, Bytes) {
+    fn take(&mut self, len: Bytes) -> Stretch {
         let start = self.at;
         self.at += len;
-        (Arc::clone(self.file), start, len)
+        Stretch { file: Arc::clone(self.file), start, len }
     }
-}
-
-/// Checks that a block takes no more space than it has data.
-fn check_word(word: Word, unpacked: Bytes) -> Result<(), IndexError> {
-    if word.is_known() && !word.size().is_zero() && word.size() <= unpacked {
-        return Ok(());
-    }
-    Err(IndexError::Word { word: word.bits(), expected: unpacked.get() })
 }
 
 #[cfg(test)]

@@ -12,8 +12,6 @@
 
 use std::collections::BTreeMap;
 
-use sha2::{Digest, Sha256};
-
 use super::index::{Block, Index, Small};
 use super::row::Row;
 use super::{Encoder, Settings, Word, index};
@@ -109,7 +107,7 @@ impl Worker<'_> {
             } else {
                 self.encoder.compress(data, out)?
             };
-            index.blocks.push(Block { word, digest: Sha256::digest(&out[start..]).into() });
+            index.blocks.push(Block { word, sum: crc32c::crc32c(&out[start..]) });
         }
         Ok(())
     }

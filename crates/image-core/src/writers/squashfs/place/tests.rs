@@ -149,6 +149,28 @@ fn what_is_the_same_is_stored_once() {
 }
 
 #[test]
+fn the_same_sums_are_not_taken_for_the_same_files() {
+    let files = [("a", sample::noise(1, 10_000)), ("b", sample::noise(2, 10_000))];
+    let settings = settings(Codec::Plain);
+    let mut slabs = sample::press(&files, &settings, &[20_000]);
+    let (bytes, block) = &mut slabs[0];
+    let data = bytes.len() - block.tag as usize;
+    let mut index = Index::decode(&bytes[data..]).unwrap();
+    for number in 0..3 {
+        index.blocks[3 + number].sum = index.blocks[number].sum;
+    }
+    bytes.truncate(data);
+    index.encode(bytes);
+    let tree = sample::tree(&files);
+    let stored = Stored::of_slabs(&tree, &sample::spool(&slabs), &settings).unwrap();
+    let image = image(&stored, settings.data_start());
+    for (name, data) in &files {
+        assert!(contents(&stored, &image, node(&files, name), data.len()) == *data, "{name}");
+    }
+    assert_eq!(stored.runs().len(), 1);
+}
+
+#[test]
 fn zeros_take_no_space() {
     let mut first = vec![0; 5 * BLOCK + 10];
     first[2 * BLOCK] = 1;
