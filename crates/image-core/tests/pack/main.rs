@@ -5,6 +5,7 @@
 #[path = "../contract/mod.rs"]
 mod contract;
 mod shelves;
+mod squashfs;
 
 use std::fs;
 use std::num::NonZeroUsize;
