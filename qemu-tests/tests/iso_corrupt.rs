@@ -30,9 +30,10 @@ fn a_flipped_byte_is_named() -> Result<(), Error> {
 
     let mut calve = Command::new(images.calve_bin());
     let output = images.run(calve.args(&show))?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("busybox"), "{said}");
+    let (verdict, said) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(1), "{verdict}{said}");
+    assert!(verdict.contains("-busybox-static-"), "{verdict}{said}");
     // Another reader finds what calve says it found.
     let store = images.scratch().join("store.squashfs");
     images.expect(
