@@ -9,6 +9,10 @@ use super::ondisk::{METADATA_RAW, METADATA_SIZE};
 use super::{Codec, Encoder, Error};
 use crate::units::Bytes;
 
+/// zstd's levels above are not worth their time on 8 KiB: 19 takes eight times as long as this one, and
+/// makes of 80,000 inodes 856 KB where this one makes 877.
+const ENOUGH_ZSTD: u8 = 9;
+
 /// Where a record starts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Place {
@@ -43,7 +47,7 @@ pub(super) struct Metadata {
 impl Metadata {
     /// Starts a row without records.
     pub(super) fn new(what: &'static str, codec: Codec) -> Result<Self, Error> {
-        let encoder = codec.encoder()?;
+        let encoder = enough(codec).encoder()?;
         let (packed, starts) = (Vec::new(), Vec::new());
         Ok(Self { what, encoder, packed, starts, open: Vec::new(), scratch: Vec::new() })
     }
@@ -114,5 +118,13 @@ impl Blocks {
     /// Lists where each block lies if the first one lies at `at`.
     pub(super) fn places(&self, at: Bytes) -> Vec<u8> {
         self.starts.iter().flat_map(|start| (at.get() + u64::from(*start)).to_le_bytes()).collect()
+    }
+}
+
+/// Returns the codec at a level that blocks of 8 KiB are worth.
+fn enough(codec: Codec) -> Codec {
+    match codec {
+        Codec::Zstd(level) => Codec::Zstd(level.min(ENOUGH_ZSTD)),
+        Codec::Plain | Codec::Gzip(_) | Codec::Xz(_) | Codec::Lz4 => codec,
     }
 }

@@ -4,6 +4,17 @@
 //!   Tree ──► Serial ──► pack (Press) ──► Stored ──► Plan
 //!            contents    compressed       where in     superblock, data,
 //!            in a row    blocks, indices  the image    tables
+//!
+//!   0  superblock           where the tables are, and the root's inode
+//!      compressor options   if they are not the defaults
+//!      data                 slab by slab: fragments and blocks
+//!      inode table          kind, owner, time; where contents or names are      ┐
+//!      directory table      names, and where their inodes are                   │ in blocks
+//!      fragment table       where each fragment is                              │ of 8 KiB,
+//!      export table         where each inode is, by its number: for NFS         │ compressed
+//!      id table             owners and groups                                   │
+//!      attributes           sets of extended attributes, and where each is      ┘
+//!      zeros                to a multiple of 4 KiB
 //! ```
 //!
 //! - [`codec`]: one block compressed as the format's readers expect it
