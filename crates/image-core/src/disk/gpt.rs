@@ -199,7 +199,7 @@ impl Gpt {
     }
 
     /// A record of type 0xEE over the whole disk, so that tools which know no GPT see no free space.
-    fn protective_mbr(&self) -> Vec<u8> {
+    pub(super) fn protective_mbr(&self) -> Vec<u8> {
         let sectors = u32::try_from(self.lba(self.size) - 1).unwrap_or(u32::MAX);
         let mut mbr = vec![0; 446];
         mbr.extend([0x00, 0x00, 0x02, 0x00]); // BootIndicator, StartingCHS: sector 1

@@ -9,12 +9,14 @@ use crate::units::Bytes;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// A name that no system could give the file.
-    #[error("{path}: a name of {found} bytes: Rock Ridge readers take at most 255")]
+    #[error("{path}: a name of {found} bytes: Linux reads at most {limit} from an ISO 9660 volume")]
     NameTooLong {
         /// Where.
         path: TreePath,
         /// The length of its last component.
         found: usize,
+        /// What there can be.
+        limit: usize,
     },
     /// A link that points nowhere at all, or further than a system looks.
     #[error("{path}: a link target of {found} bytes: Linux takes 1 to 4095, none of them NUL")]
@@ -35,7 +37,9 @@ pub enum Error {
         gid: u32,
     },
     /// A device number that not all readers take for the same device.
-    #[error("{path}: device {major},{minor}: Rock Ridge readers agree on numbers to 4095,255 only")]
+    #[error(
+        "{path}: device {major},{minor}: Rock Ridge readers agree on numbers from 1,0 to 4095,255 only"
+    )]
     DeviceNumber {
         /// Which node.
         path: TreePath,
