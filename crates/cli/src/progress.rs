@@ -92,3 +92,45 @@ impl Progress for Meter {
         }
     }
 }
+
+/// Counts bytes whose sum nobody knows beforehand.
+#[derive(Debug)]
+pub(crate) struct Count {
+    verb: &'static str,
+    terminal: Terminal,
+    bar: Option<ProgressBar>,
+    done: Bytes,
+    told: Instant,
+}
+
+impl Count {
+    /// A count of nothing.
+    pub(crate) fn new(verb: &'static str, terminal: Terminal) -> Self {
+        let is_drawn = terminal::stderr_is_lively() && !terminal.is_quiet();
+        let style =
+            ProgressStyle::with_template(&format!("{verb:<9} {{bytes}}, {{bytes_per_sec}}"));
+        let style = style.unwrap_or_else(|_| ProgressStyle::default_spinner());
+        let bar = is_drawn.then(|| ProgressBar::new_spinner().with_style(style));
+        Self { verb, terminal, bar, done: Bytes::ZERO, told: Instant::now() }
+    }
+
+    /// Counts more bytes.
+    pub(crate) fn add(&mut self, bytes: Bytes) {
+        self.done += bytes;
+        let elapsed = self.told.elapsed();
+        let Self { verb, done, .. } = self;
+        match &self.bar {
+            Some(bar) if elapsed >= REDRAW => bar.set_position(done.get()),
+            None if elapsed >= LINE => self.terminal.say(format!("{verb:<9} {done}")),
+            Some(_) | None => return,
+        }
+        self.told = Instant::now();
+    }
+
+    /// Takes the bar away: what comes next is words.
+    pub(crate) fn end(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! What calve reads: a closure's description and the files in it that decide whether it boots.
 //!
-//! - [`store_path`], [`nix_base32`], [`nar_hash`]: names and hashes of the store
+//! - [`store_path`], [`nix_base32`], [`nar_hash`], [`nar`]: names and hashes of the store
 //! - [`closure`]: the paths of a system; read from a [`registration`], from `nix path-info` JSON
 //!   ([`path_info`]) or from a store's database ([`store_db`])
 //! - [`store`]: the store's files on this machine, also of a chroot store
@@ -36,6 +36,7 @@ pub mod generated;
 pub mod host_key;
 pub mod initrd;
 pub mod installer;
+pub mod nar;
 pub mod nar_hash;
 pub mod nix_base32;
 pub mod nix_db;

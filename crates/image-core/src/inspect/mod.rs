@@ -2,15 +2,21 @@
 //!
 //! This is the way back from the bytes to the words of a layout, for people who want to see what an
 //! image holds and for programs that must know before they start it. It reads a few sectors of raw
-//! and qcow2 images and trusts none of them: sizes are bounded, checksums are checked. It opens no
-//! file system and repairs nothing.
+//! and qcow2 images and trusts none of them: sizes are bounded, checksums are checked. It repairs
+//! nothing.
 //!
 //! - `qcow2`: finds the disk's bytes in a qcow2 image
 //! - `gpt`: reads the partition table
 //! - `volume`: recognises file systems by their first bytes
+//! - [`iso9660`]: finds files on an ISO, and what firmware starts from it
+//! - [`squashfs`]: reads a live image's store
+//! - [`verify`]: whether all of that store is what was registered
 
 mod gpt;
+pub mod iso9660;
 mod qcow2;
+pub mod squashfs;
+pub mod verify;
 mod volume;
 
 use std::fs::File;
@@ -44,6 +50,14 @@ pub enum Error {
     /// There is no GPT.
     #[error("expected a GPT at byte 512 or 4096 of the disk, found none")]
     NoTable,
+    /// A directory of an ISO makes no sense.
+    #[error("the ISO's directory at byte {at} is damaged: {found}")]
+    DamagedIso {
+        /// Where, in bytes of the image.
+        at: u64,
+        /// What is there.
+        found: String,
+    },
     /// The GPT's bytes contradict each other.
     #[error("the GPT is damaged: expected {expected}, found {found}")]
     DamagedTable {
@@ -96,6 +110,43 @@ pub struct Partition {
     pub size: Bytes,
     /// The file system in it, if it is one that is known.
     pub volume: Option<Volume>,
+}
+
+/// What is on an ISO.
+#[derive(Debug, Clone)]
+pub struct Live {
+    /// The file system.
+    pub iso: iso9660::Iso,
+    /// The store's image: where it lies on the ISO, and what its superblock says.
+    pub store: Option<(String, squashfs::Superblock)>,
+}
+
+/// Reads what is on an ISO; none where the image is none.
+///
+/// # Errors
+/// What makes no sense, and where.
+pub fn live(file: &File) -> Result<Option<Live>, squashfs::Error> {
+    let disk = Disk::open(file)?;
+    let Some(iso) = iso9660::Iso::open(&disk)? else { return Ok(None) };
+    let store = store_image(&disk, &iso)?.map(|(record, squashfs)| {
+        let name = String::from_utf8_lossy(&record.name);
+        (format!("/{name}"), squashfs.superblock().clone())
+    });
+    Ok(Some(Live { iso, store }))
+}
+
+/// Finds the squashfs in an ISO's root directory.
+fn store_image<'d>(
+    disk: &'d Disk<'d>,
+    iso: &iso9660::Iso,
+) -> Result<Option<(iso9660::Record, squashfs::Squashfs<'d>)>, squashfs::Error> {
+    for record in iso.top(disk)? {
+        let len = record.size.min(disk.size.saturating_sub(record.start));
+        if let Some(squashfs) = squashfs::Squashfs::open(disk, record.start, len)? {
+            return Ok(Some((record, squashfs)));
+        }
+    }
+    Ok(None)
 }
 
 /// Reads what is on a disk image.

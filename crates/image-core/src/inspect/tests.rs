@@ -8,7 +8,7 @@ use std::process::Command;
 use super::*;
 
 /// Runs a program; false, said aloud, where it is missing and nobody insists on it.
-fn run(program: &str, arguments: &[&str]) -> bool {
+pub(super) fn run(program: &str, arguments: &[&str]) -> bool {
     match Command::new(program).args(arguments).output() {
         Ok(output) => {
             let words = String::from_utf8_lossy(&output.stderr);

@@ -6,6 +6,7 @@ use std::path::Path;
 use calve_image_core::inspect::{self, Format, Image};
 use serde::Serialize;
 
+use super::live;
 use crate::disk_drawing::{self, Disk};
 use crate::failure::{Failure, Kind};
 use crate::terminal::Terminal;
@@ -13,9 +14,20 @@ use crate::terminal::Terminal;
 /// Shows an image.
 pub(super) fn show(path: &Path, json: bool, terminal: Terminal) -> Result<(), Failure> {
     let file = File::open(path).map_err(|source| Failure::unreadable(path, source))?;
-    let image = inspect::inspect(&file).map_err(|source| {
+    let no_image = |source: Box<dyn std::error::Error + Send + Sync>| {
         Failure::new(Kind::Failed, NoImage { path: path.display().to_string(), source })
-    })?;
+    };
+    let live = inspect::live(&file).map_err(|source| no_image(source.into()))?;
+    let disk = inspect::inspect(&file);
+    if let Some(live) = live {
+        let disk = disk.as_ref().ok();
+        return if json {
+            terminal.print_json(&live::Document::of(&live))
+        } else {
+            terminal.print(&live::text(path, &live, disk))
+        };
+    }
+    let image = disk.map_err(|source| no_image(source.into()))?;
     if json {
         terminal.print_json(&Document::of(path, &image))
     } else {
@@ -27,7 +39,7 @@ pub(super) fn show(path: &Path, json: bool, terminal: Terminal) -> Result<(), Fa
 #[error("{path} is no disk image that can be shown")]
 struct NoImage {
     path: String,
-    source: inspect::Error,
+    source: Box<dyn std::error::Error + Send + Sync>,
 }
 
 fn text(path: &Path, image: &Image) -> String {

@@ -1,8 +1,10 @@
 //! `calve show`: a profile, a system or an image as a drawing to scale, one file each.
 
 mod image;
+mod live;
 mod profile;
 mod system;
+mod verify;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,7 +23,8 @@ Examples:
   calve show minimal             a profile that comes with calve
   calve show ./web.toml          a profile of your own
   calve show ./result -p server  a system
-  calve show web.qcow2           an image")]
+  calve show web.qcow2           an image
+  calve show --verify live.iso   whether an ISO is whole")]
 pub(crate) struct Args {
     /// A profile (a name or a .toml or .json file), a system, or an image [default: ./result]
     #[arg(
@@ -34,6 +37,10 @@ pub(crate) struct Args {
     /// The profile by which a system is laid out: a name or a file
     #[arg(long, short, default_value = crate::profile::DEFAULT, value_name = "NAME|FILE")]
     profile: String,
+
+    /// Read all of an ISO's store and hold every store path against its registered hash
+    #[arg(long)]
+    verify: bool,
 
     /// Print the same as JSON
     #[arg(long)]
@@ -73,6 +80,12 @@ impl<'a> Subject<'a> {
 pub(crate) fn run(args: Args, terminal: Terminal) -> Result<(), Failure> {
     refuse_nothing(&args)?;
     match Subject::of(&args.subject) {
+        Subject::Image(path) if args.verify => verify::verify(path, args.json, terminal),
+        Subject::Profile(_) | Subject::System(_) if args.verify => {
+            let name = args.subject.display();
+            let failure = Failure::usage(format!("--verify expects an ISO, found {name}"));
+            Err(failure.hint("`nix store verify` does the same for a system in the store"))
+        }
         Subject::Profile(name) => profile::show(name, args.json, terminal),
         Subject::System(path) => system::show(path, &args, terminal),
         Subject::Image(path) => image::show(path, args.json, terminal),
