@@ -1,7 +1,9 @@
 //! The system that a command is about: from the arguments to a toplevel and its closure.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use calve_image_core::formats::Input;
 use calve_image_core::inputs::closure::Closure;
@@ -109,6 +111,7 @@ pub(crate) fn locate(
         Some(directory) => HostStore::at(directory),
         None => HostStore::host(),
     };
+    let store = store.with_workers(thread::available_parallelism().unwrap_or(NonZeroUsize::MIN));
     let beside = registration_in(path, &store);
     let registration = source.registration.as_ref().or(beside.as_ref());
     let toplevel = match (&beside, registration) {

@@ -9,6 +9,7 @@
 
 use std::fs::{self, File, FileType};
 use std::io::{self, Read};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use super::store_path::{self, STORE_DIR, StoreFile, StorePath};
@@ -88,17 +89,29 @@ impl Error {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostStore {
     prefix: PathBuf,
+    workers: NonZeroUsize,
 }
 
 impl HostStore {
     /// The machine's own `/nix/store`.
     pub fn host() -> Self {
-        Self { prefix: PathBuf::from("/") }
+        Self::at("/")
     }
 
     /// A chroot store: `prefix/nix/store/…` stands for `/nix/store/…`.
     pub fn at(prefix: impl Into<PathBuf>) -> Self {
-        Self { prefix: prefix.into() }
+        Self { prefix: prefix.into(), workers: NonZeroUsize::MIN }
+    }
+
+    /// Lets several workers look at a closure's files; what they find does not depend on it.
+    #[must_use]
+    pub fn with_workers(self, workers: NonZeroUsize) -> Self {
+        Self { workers, ..self }
+    }
+
+    /// How many workers look at a closure's files: one, unless the caller says.
+    pub fn workers(&self) -> NonZeroUsize {
+        self.workers
     }
 
     /// The directory that stands for `/`.

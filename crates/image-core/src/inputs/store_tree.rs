@@ -5,8 +5,14 @@
 //! so the image does not tell who built it. A program is a file that its owner may execute. Hard
 //! links of an optimised store come out as files of their own: which files share an inode is the
 //! builder's accident.
+//!
+//! Nothing else can begin before tens of thousands of files were looked at, so workers share the
+//! paths. Claims are made in the order of the closure, whoever found them.
 
-use super::closure::Closure;
+use rayon::prelude::*;
+use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
+
+use super::closure::{Closure, PathInfo};
 use super::store::HostStore;
 use super::store_path::STORE_DIR;
 use crate::epoch::Epoch;
@@ -34,6 +40,14 @@ pub enum Error {
         path: TreePath,
         /// What it is.
         found: &'static str,
+    },
+    /// The system gave no threads.
+    #[error("cannot start {workers} workers to look at the store")]
+    Workers {
+        /// How many were wanted.
+        workers: usize,
+        /// The system's answer.
+        source: ThreadPoolBuildError,
     },
     /// A name that is no name.
     #[error(transparent)]
@@ -65,15 +79,44 @@ pub fn add_below(
     closure: &Closure,
 ) -> Result<(), Error> {
     let host = HostDir::open(store.directory()).map_err(scan_error)?;
-    for info in closure.paths() {
-        scan(&host, info.path.base_name().as_bytes(), &mut |found: Found<'_>| {
-            let path = top.join(&TreePath::parse(found.path)?);
-            let entry = entry(found).map_err(|found| Error::Kind { path: path.clone(), found })?;
+    let claims = |info| claims(&host, &top, info);
+    // One path at a time: a few of them hold most of the files.
+    let paths = closure.paths().par_iter().with_max_len(1).map(claims);
+    let paths: Vec<_> = pool(store)?.install(|| paths.collect());
+    for claims in paths {
+        for (path, entry) in claims? {
             tree.add(layer, path, entry);
-            Ok::<_, Error>(())
-        })?;
+        }
     }
     Ok(())
+}
+
+/// Looks at the files of a store path.
+fn claims(
+    host: &HostDir,
+    top: &TreePath,
+    info: &PathInfo,
+) -> Result<Vec<(TreePath, Entry)>, Error> {
+    let mut claims = Vec::new();
+    scan(host, info.path.base_name().as_bytes(), &mut |found: Found<'_>| {
+        let path = top.join(&TreePath::parse(found.path)?);
+        match entry(found) {
+            Ok(entry) => claims.push((path, entry)),
+            Err(found) => return Err(Error::Kind { path, found }),
+        }
+        Ok(())
+    })?;
+    Ok(claims)
+}
+
+/// Makes the workers: threads of our own, because whoever calls may have other plans for rayon's.
+fn pool(store: &HostStore) -> Result<ThreadPool, Error> {
+    let workers = store.workers().get();
+    ThreadPoolBuilder::new()
+        .num_threads(workers)
+        .thread_name(|index| format!("scan {index}"))
+        .build()
+        .map_err(|source| Error::Workers { workers, source })
 }
 
 fn scan_error(source: SourceError) -> ScanError {

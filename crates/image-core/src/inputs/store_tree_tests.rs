@@ -4,6 +4,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::num::NonZeroUsize;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
@@ -84,4 +85,40 @@ fn what_cannot_be_read_is_named() {
     });
     let said = found.unwrap_err().to_string();
     assert!(said.contains("closed"), "{said}");
+}
+
+#[test]
+fn workers_change_nothing() {
+    let root = tempfile::tempdir().unwrap();
+    let store = root.path().join("nix/store");
+    let names: Vec<String> = ('a'..='d').map(|first| format!("{first}{}", &A[1..])).collect();
+    for name in &names {
+        fs::create_dir_all(store.join(name).join("deep/er")).unwrap();
+        for number in 0..40 {
+            fs::write(store.join(name).join(format!("deep/{number}")), name).unwrap();
+        }
+    }
+    let registration: String = names
+        .iter()
+        .map(|name| format!("/nix/store/{name}\n{}\n1\n\n0\n", "0".repeat(64)))
+        .collect();
+    let infos = registration::parse(&registration).unwrap();
+    let tops: Vec<_> = infos.iter().map(|info| info.path.clone()).collect();
+    let closure = Closure::of(infos, &tops).unwrap();
+    let listing = |workers| {
+        let store = HostStore::at(root.path()).with_workers(NonZeroUsize::new(workers).unwrap());
+        let mut tree = TreeBuilder::new(Epoch::STORE);
+        add(&mut tree, &store, &closure).map(|_| tree.build().unwrap().listing())
+    };
+    let one = listing(1).unwrap();
+    assert_eq!(one.lines().filter(|line| line.contains(" f ")).count(), 160);
+    assert_eq!(listing(5).unwrap(), one);
+    // Whoever finds it, the first of several mistakes is told.
+    for name in &names[1..3] {
+        fs::remove_dir_all(store.join(name)).unwrap();
+    }
+    for workers in [1, 5] {
+        let error = listing(workers).unwrap_err().to_string();
+        assert!(error.contains(&names[1]), "{error}");
+    }
 }
