@@ -5,7 +5,7 @@
 //! [`Conflict`] that tells both origins. Parents nobody named are made, owned by root, 0755.
 
 use super::entry::{Entry, Kind, Meta, Mode};
-use super::path::{self, TreePath};
+use super::path::TreePath;
 use super::{NodeId, Stored, Tree, node_id};
 use crate::epoch::Epoch;
 
@@ -63,7 +63,7 @@ pub enum Conflict {
 
 #[derive(Debug)]
 struct Claim {
-    path: Vec<u8>,
+    path: TreePath,
     origin: Origin,
     entry: Entry,
 }
@@ -90,7 +90,7 @@ impl TreeBuilder {
 
     /// Claims a path for a layer.
     pub fn add(&mut self, origin: Origin, path: TreePath, entry: Entry) {
-        self.claims.push(Claim { path: path.relative().to_vec(), origin, entry });
+        self.claims.push(Claim { path, origin, entry });
     }
 
     /// Merges the layers.
@@ -98,9 +98,8 @@ impl TreeBuilder {
     /// # Errors
     /// A [`Conflict`] that names both layers.
     pub fn build(mut self) -> Result<Tree, Conflict> {
-        self.claims.sort_by(|left, right| {
-            path::compare(&left.path, &right.path).then(left.origin.cmp(&right.origin))
-        });
+        self.claims
+            .sort_by(|left, right| left.path.cmp(&right.path).then(left.origin.cmp(&right.origin)));
         let root = Entry::directory(Meta::root(Mode::D755, self.mtime));
         let mut growing = Growing {
             tree: Tree { nodes: Vec::with_capacity(self.claims.len() + 1), names: Vec::new() },
@@ -132,32 +131,27 @@ struct Open {
 
 impl Growing {
     fn claim(&mut self, claim: Claim) -> Result<(), Conflict> {
-        let path = TreePath::from_components(
-            claim.path.split(|byte| *byte == b'/').filter(|c| !c.is_empty()),
-        );
-        let mut depth = 0;
-        let mut components: Vec<&[u8]> = path.components().collect();
-        while depth < components.len()
-            && self
-                .open
-                .get(depth + 1)
-                .is_some_and(|open| self.name(open.node) == components[depth])
+        let Claim { path, origin, entry } = claim;
+        let mut rest = path.components().peekable();
+        // The root is open in any case.
+        let mut depth = 1;
+        while let (Some(name), Some(open)) = (rest.peek(), self.open.get(depth))
+            && self.name(open.node) == *name
         {
+            rest.next();
             depth += 1;
         }
-        self.close(depth + 1);
-        let Some(last) = components.pop() else {
-            return self.repeated(claim.origin, claim.entry, &path);
+        self.close(depth);
+        let Some(mut name) = rest.next() else {
+            return self.repeated(origin, entry, &path);
         };
-        if depth == components.len() + 1 {
-            return self.repeated(claim.origin, claim.entry, &path);
-        }
-        for name in components.into_iter().skip(depth) {
-            self.check_parent(claim.origin, &path)?;
+        for below in rest {
+            self.check_parent(origin, &path)?;
             self.push(name, Entry::directory(Meta::root(Mode::D755, self.mtime)), None)?;
+            name = below;
         }
-        self.check_parent(claim.origin, &path)?;
-        self.push(last, claim.entry, Some(claim.origin))
+        self.check_parent(origin, &path)?;
+        self.push(name, entry, Some(origin))
     }
 
     /// Handles a path that is open already, which is the top of the stack.

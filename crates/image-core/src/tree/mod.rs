@@ -126,14 +126,16 @@ impl<'t> Node<'t> {
 
     /// Spells out the whole path.
     pub fn path(self) -> TreePath {
-        let mut names = Vec::new();
-        let mut node = self;
-        while let Some(parent) = node.parent() {
-            names.push(node.name());
-            node = parent;
+        let up = || std::iter::successors(Some(self), |node| node.parent());
+        let names = || up().map(Self::name).filter(|name| !name.is_empty());
+        let size: usize = names().map(|name| name.len() + 1).sum();
+        let mut joined = vec![b'/'; size.saturating_sub(1)];
+        let mut end = joined.len();
+        for name in names() {
+            joined[end - name.len()..end].copy_from_slice(name);
+            end = end.saturating_sub(name.len() + 1);
         }
-        names.reverse();
-        TreePath::from_components(names)
+        TreePath::from_joined(joined)
     }
 
     /// Returns the directory that holds this entry; none for the root.

@@ -65,6 +65,11 @@ impl TreePath {
         Ok(Self { joined })
     }
 
+    /// Takes components that are joined already.
+    pub(super) fn from_joined(joined: Vec<u8>) -> Self {
+        Self { joined }
+    }
+
     pub(crate) fn from_components<'a>(components: impl IntoIterator<Item = &'a [u8]>) -> Self {
         let mut path = Self::root();
         for component in components {
@@ -83,7 +88,13 @@ impl TreePath {
     /// Returns this path with another one below it.
     #[must_use]
     pub fn join(&self, below: &Self) -> Self {
-        Self::from_components(self.components().chain(below.components()))
+        let mut path =
+            Self { joined: Vec::with_capacity(self.joined.len() + 1 + below.joined.len()) };
+        path.joined.extend_from_slice(&self.joined);
+        if !below.is_root() {
+            path.push(&below.joined);
+        }
+        path
     }
 
     /// Walks the components, outermost first.
@@ -94,6 +105,11 @@ impl TreePath {
     /// Returns the components joined by `/`, without a leading one: what archives call the name.
     pub fn relative(&self) -> &[u8] {
         &self.joined
+    }
+
+    /// The same, and the path goes.
+    pub fn into_relative(self) -> Vec<u8> {
+        self.joined
     }
 
     /// Returns the last component; none for the root.

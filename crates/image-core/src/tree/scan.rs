@@ -7,11 +7,13 @@
 use std::ffi::{CStr, CString};
 use std::os::fd::AsFd;
 
-use rustix::fs::{self, AtFlags, Dir, FileType, OFlags};
-use rustix::io::Errno;
+use rustix::fs::{self, AtFlags, FileType, OFlags, RawDir};
 
 use super::entry::{Device, Kind};
 use super::source::{HostDir, SourceError, field};
+
+/// How much of a directory the system tells at once: hundreds of names.
+const LISTING: usize = 32 << 10;
 
 /// One thing found below a host directory.
 #[derive(Debug)]
@@ -117,10 +119,15 @@ fn children<E: From<ScanError>>(
 
 /// Lists the names in an open directory, sorted, without `.` and `..`.
 pub(crate) fn names(directory: impl AsFd) -> rustix::io::Result<Vec<CString>> {
-    let entries = Dir::read_from(directory)?;
-    let mut names: Vec<CString> =
-        entries.map(|entry| Ok(entry?.file_name().to_owned())).collect::<Result<_, Errno>>()?;
-    names.retain(|name| !matches!(name.to_bytes(), b"." | b".."));
+    let mut listing = Vec::with_capacity(LISTING);
+    let mut entries = RawDir::new(directory, listing.spare_capacity_mut());
+    let mut names: Vec<CString> = Vec::new();
+    while let Some(entry) = entries.next() {
+        let entry = entry?;
+        if !matches!(entry.file_name().to_bytes(), b"." | b"..") {
+            names.push(entry.file_name().to_owned());
+        }
+    }
     names.sort_unstable();
     Ok(names)
 }

@@ -80,17 +80,19 @@ fn typeflag(kind: &Kind) -> u8 {
 
 /// Spells out the path as archives do: without a leading slash, with one after a directory.
 fn path(node: Node<'_>) -> Result<Vec<u8>, Error> {
-    let path = node.path();
-    let mut bytes = path.relative().to_vec();
-    if node.is_directory() {
-        bytes.push(b'/');
-    }
     let found = node.name().len();
     if found > LONGEST_NAME {
-        return Err(Error::NameTooLong { path, found });
+        return Err(Error::NameTooLong { path: node.path(), found });
     }
-    let found = bytes.len();
-    if found > LONGEST_PATH { Err(Error::PathTooLong { path, found }) } else { Ok(bytes) }
+    let mut path = node.path().into_relative();
+    if node.is_directory() {
+        path.push(b'/');
+    }
+    let found = path.len();
+    if found > LONGEST_PATH {
+        return Err(Error::PathTooLong { path: node.path(), found });
+    }
+    Ok(path)
 }
 
 /// Divides a path into what `prefix` and `name` hold, where GNU tar would; none where they cannot.
