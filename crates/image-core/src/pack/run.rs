@@ -95,13 +95,7 @@ pub fn pack(request: &Request<'_>, options: &region::Options<'_>) -> Result<Pack
         spool: Spool::new_in(request.spool)?,
         stop: AtomicBool::new(false),
     };
-    let keys: Vec<Option<Key>> = match request.cache {
-        Some(_) => {
-            let key = |shelf| key::of(shelf, &request.row.plan, request.press);
-            shelves.iter().map(key).collect()
-        }
-        None => vec![None; shelves.len()],
-    };
+    let keys = job.keys(&pool)?;
     let found = job.look_up(&keys, &pool)?;
     let fresh = job.compress(&keys, &found, &pool)?;
     job.collect(found, fresh)
@@ -126,6 +120,17 @@ pub(super) struct Job<'a> {
 }
 
 impl<'a> Job<'a> {
+    /// Derives the keys of what may be kept.
+    fn keys(&self, pool: &ThreadPool) -> Result<Vec<Option<Key>>, Error> {
+        let Request { row, press, cache, .. } = *self.request;
+        self.each(
+            self.shelves,
+            pool,
+            || Ok(()),
+            |(), shelf| Ok(cache.and_then(|_| key::of(shelf, &row.plan, press))),
+        )
+    }
+
     /// Finds what the cache holds.
     fn look_up(
         &self,

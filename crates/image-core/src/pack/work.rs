@@ -1,6 +1,6 @@
 //! One shelf in the making: its blocks come from several workers, its paths are hashed in order.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 use super::Block;
 use super::nar::Check;
@@ -120,15 +120,28 @@ impl<'j> Work<'j> {
             self.state().spooled[index] = Block { start, size: Bytes::of(packed), unpacked, tag };
             return Ok(());
         };
+        let draft = self.draft(cache)?;
+        match &*draft {
+            Some(draft) => Ok(draft.add(index, packed, unpacked, tag)?),
+            None => Ok(()),
+        }
+    }
+
+    /// Returns the file that the blocks go to; the first to come makes it. Nobody waits for it while
+    /// others write to it.
+    fn draft(&self, cache: &Cache) -> Result<RwLockReadGuard<'_, Option<Draft>>, Error> {
+        let read = || self.draft.read().unwrap_or_else(PoisonError::into_inner);
+        let draft = read();
+        if draft.is_some() {
+            return Ok(draft);
+        }
+        drop(draft);
         let mut draft = self.draft.write().unwrap_or_else(PoisonError::into_inner);
         if draft.is_none() {
             *draft = Some(cache.draft(self.size())?);
         }
         drop(draft);
-        match &*self.draft.read().unwrap_or_else(PoisonError::into_inner) {
-            Some(draft) => Ok(draft.add(index, packed, unpacked, tag)?),
-            None => Ok(()),
-        }
+        Ok(read())
     }
 
     /// Finishes the shelf when no block is left.
