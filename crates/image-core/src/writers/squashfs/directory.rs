@@ -112,3 +112,36 @@ fn index_entry(at: usize, run: Place, name: &Name<'_>) -> Vec<u8> {
     let index = Index { index, start_block: run.block, size: name.less_one().into() };
     [&index.encode(), name.name].concat()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(name: &[u8], block: u32) -> Name<'_> {
+        Name { name, kind: 2, inode: Place { block, offset: 7 } }
+    }
+
+    #[test]
+    fn runs_end_at_256_names_at_another_block_and_where_there_is_no_room() {
+        let alike: Vec<Name<'_>> = (0..300).map(|_| name(b"n", 5)).collect();
+        assert_eq!(together(&alike, METADATA_SIZE), 256);
+        assert_eq!(together(&alike[200..], METADATA_SIZE), 100);
+        // A header of 12 bytes, and 9 for each name.
+        assert_eq!((together(&alike, 30), together(&alike, 29)), (2, 1));
+        assert_eq!(together(&[name(b"a", 5), name(b"b", 5), name(b"c", 9)], METADATA_SIZE), 2);
+    }
+
+    #[test]
+    fn a_run_is_what_the_format_says() {
+        let mut table = Metadata::new("table", super::super::Codec::Plain).unwrap();
+        let size = write_run(&[name(b"a", 5), name(b"bc", 5)], 41, &mut table).unwrap();
+        let written = table.finish().unwrap().packed;
+        let expected = [
+            &[1, 0, 0, 0, 5, 0, 0, 0, 41, 0, 0, 0][..],
+            &[7, 0, 0, 0, 2, 0, 0, 0, b'a'],
+            &[7, 0, 1, 0, 2, 0, 1, 0, b'b', b'c'],
+        ];
+        assert_eq!(written[2..], expected.concat());
+        assert_eq!(size, written.len() - 2);
+    }
+}

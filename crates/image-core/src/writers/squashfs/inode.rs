@@ -147,3 +147,84 @@ impl Facts {
         [&self.base(node, extended)[..], fields, last].concat()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::metadata::Place;
+    use super::super::stored::Fragment;
+    use super::super::{Word, sample};
+    use super::*;
+    use crate::units::GIB;
+
+    const FACTS: Facts = Facts { number: 9, parent: 4, uid: 1, gid: 2, xattr: NO_XATTR };
+
+    /// The kind and what follows the sixteen bytes that all inodes start with.
+    fn parts(inode: &[u8]) -> (u16, &[u8]) {
+        (u16::from_le_bytes([inode[0], inode[1]]), &inode[16..])
+    }
+
+    #[test]
+    fn a_file_is_extended_where_the_short_form_cannot_say_it() {
+        let tree = sample::tree(&[("f", Vec::new())]);
+        let node = tree.iter().last().unwrap();
+        let (small, words) = (Bytes::new(5), [Word::from_bits(0x0100_0005)]);
+        let data = Data { start: Bytes::new(96), words: &words, ..Data::default() };
+        let file = |facts: &Facts, size, data: &Data<'_>| facts.file(node, size, data);
+        let short = file(&FACTS, small, &data);
+        assert_eq!(short[..16], [2, 0, 0xA4, 1, 1, 0, 2, 0, 1, 0, 0, 0, 9, 0, 0, 0]);
+        let none = [0xFF; 4];
+        let expected = [&[96, 0, 0, 0][..], &none, &[0; 4], &[5, 0, 0, 0], &[5, 0, 0, 1]].concat();
+        assert_eq!(parts(&short), (2, &expected[..]));
+        let fragment = Some(Fragment { index: 3, offset: 70 });
+        let tail = file(&FACTS, small, &Data { fragment, ..Data::default() });
+        let expected = [0, 0, 0, 0, 3, 0, 0, 0, 70, 0, 0, 0, 5, 0, 0, 0];
+        assert_eq!(parts(&tail), (2, &expected[..]));
+
+        let far = Data { start: GIB * 4, ..data };
+        let long = file(&FACTS, small, &far);
+        let start = [0, 0, 0, 0, 1, 0, 0, 0];
+        let size = [5, 0, 0, 0, 0, 0, 0, 0];
+        let rest = [&[0; 8][..], &[1, 0, 0, 0], &none, &[0; 4], &none, &[5, 0, 0, 1]].concat();
+        assert_eq!(parts(&long), (9, &[&start[..], &size, &rest].concat()[..]));
+        let extended = |facts: &Facts, size, data: &Data<'_>| parts(&file(facts, size, data)).0;
+        assert_eq!(extended(&FACTS, GIB * 4, &data), 9);
+        assert_eq!(extended(&Facts { xattr: 0, ..FACTS }, small, &data), 9);
+        // A file of nothing but zeros still counts as one byte.
+        let sparse = file(&FACTS, small, &Data { sparse: small, ..Data::default() });
+        assert_eq!((parts(&sparse).0, sparse[32]), (9, 4));
+    }
+
+    #[test]
+    fn a_directory_is_extended_for_an_index_and_for_64_kib() {
+        let tree = sample::tree(&[]);
+        let listing = |size| Listing {
+            place: Place { block: 0x0102, offset: 0x0304 },
+            size,
+            directories: 5,
+            ..Listing::default()
+        };
+        let short = FACTS.directory(tree.root(), &listing(0xFFFF));
+        let expected = [2, 1, 0, 0, 7, 0, 0, 0, 0xFF, 0xFF, 4, 3, 4, 0, 0, 0];
+        assert_eq!(parts(&short), (1, &expected[..]));
+        let long = FACTS.directory(tree.root(), &listing(0x1_0000));
+        let expected =
+            [7, 0, 0, 0, 0, 0, 1, 0, 2, 1, 0, 0, 4, 0, 0, 0, 0, 0, 4, 3, 255, 255, 255, 255];
+        assert_eq!(parts(&long), (8, &expected[..]));
+        let index = Listing { index: vec![7; 3], index_entries: 1, ..listing(9000) };
+        let indexed = FACTS.directory(tree.root(), &index);
+        assert_eq!((parts(&indexed).0, &indexed[indexed.len() - 3..]), (8, &[7; 3][..]));
+    }
+
+    #[test]
+    fn device_numbers_are_packed_as_linux_does() {
+        let tree = sample::tree(&[]);
+        let numbers = |major, minor| {
+            let device = tree::Device { block: false, major, minor };
+            let inode = FACTS.device(tree.root(), device).unwrap();
+            u32::from_le_bytes(inode[20..24].try_into().unwrap())
+        };
+        assert_eq!(numbers(1, 3), 0x0103);
+        assert_eq!(numbers(8, 0x1_2345), 0x1230_0845);
+        assert_eq!(numbers(0xFFF, 0xF_FFFF), 0xFFFF_FFFF);
+    }
+}

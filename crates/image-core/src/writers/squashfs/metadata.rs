@@ -128,3 +128,36 @@ fn enough(codec: Codec) -> Codec {
         Codec::Plain | Codec::Gzip(_) | Codec::Xz(_) | Codec::Lz4 => codec,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_that_of_the_block_a_record_starts_in() {
+        let mut metadata = Metadata::new("table", Codec::Plain).unwrap();
+        for (size, block, offset) in [(8190, 0, 0), (2, 0, 8190), (8191, 8194, 0), (2, 8194, 8191)]
+        {
+            assert_eq!(metadata.place().unwrap(), Place { block, offset });
+            metadata.push(&vec![1; size]).unwrap();
+        }
+        assert_eq!(metadata.place().unwrap(), Place { block: 2 * 8194, offset: 1 });
+        assert_eq!(metadata.place().unwrap().reference(), 2 * 8194 << 16 | 1);
+        let blocks = metadata.finish().unwrap();
+        assert_eq!(blocks.packed.len(), 2 * 8194 + 3);
+        // Stored as they are: the highest bit of the size.
+        assert_eq!(blocks.packed[..2], [0x00, 0xA0]);
+        assert_eq!(blocks.packed[2 * 8194..], [0x01, 0x80, 1]);
+        let places: Vec<u8> =
+            [1000u64, 9194, 17_388].iter().flat_map(|at| at.to_le_bytes()).collect();
+        assert_eq!(blocks.places(Bytes::new(1000)), places);
+    }
+
+    #[test]
+    fn a_block_that_does_not_shrink_is_stored_as_it_is() {
+        let zeros = Blocks::of("table", Codec::Lz4, &[0; 8192]).unwrap().packed;
+        let size = u16::from_le_bytes([zeros[0], zeros[1]]);
+        assert_eq!((size & METADATA_RAW, usize::from(size)), (0, zeros.len() - 2));
+        assert_eq!(Blocks::of("table", Codec::Lz4, b"!").unwrap().packed, [1, 0x80, b'!']);
+    }
+}
