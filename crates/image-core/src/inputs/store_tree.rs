@@ -79,7 +79,7 @@ pub fn add_below(
     closure: &Closure,
 ) -> Result<(), Error> {
     let host = HostDir::open(store.directory()).map_err(scan_error)?;
-    let claims = |info| claims(&host, &top, info);
+    let claims = |info| claims(&host, top, info);
     // One path at a time: a few of them hold most of the files.
     let paths = closure.paths().par_iter().with_max_len(1).map(claims);
     let paths: Vec<_> = pool(store)?.install(|| paths.collect());

@@ -71,7 +71,7 @@ fn the_superblock_tells_what_there_is() {
     let Some(unsquashfs) = oracle::need("unsquashfs") else { return };
     let said = |tree, codec| {
         let image = Image::new(&tree, &settings(codec));
-        let said = oracle::expect(&unsquashfs, args!["-s", image.path()]);
+        let said = oracle::expect(&unsquashfs, args!["-s", &image.path()]);
         // The path and the size come first.
         let said = String::from_utf8(said).unwrap();
         said.lines()

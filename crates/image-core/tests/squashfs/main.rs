@@ -98,7 +98,7 @@ fn assert_everyone_agrees(tree: &Tree, settings: &Settings) {
         && oracle::may_restore()
     {
         let root = image.dir.path().join("root");
-        oracle::expect(&unsquashfs, args!["-quiet", "-no-progress", "-d", &root, image.path()]);
+        oracle::expect(&unsquashfs, args!["-quiet", "-no-progress", "-d", &root, &image.path()]);
         assert_eq!(walk::listing(&root), tree.listing());
         walk::assert_same_data(tree, &root);
     }
@@ -138,7 +138,7 @@ fn without_size(line: &[u8]) -> Vec<u8> {
 /// Unpacks an image, makes one of that with `mksquashfs`, and returns its path.
 fn made_again(unsquashfs: &Path, mksquashfs: &Path, image: &Image) -> PathBuf {
     let (root, again) = (image.dir.path().join("again"), image.dir.path().join("again.squashfs"));
-    oracle::expect(unsquashfs, args!["-quiet", "-no-progress", "-d", &root, image.path()]);
+    oracle::expect(unsquashfs, args!["-quiet", "-no-progress", "-d", &root, &image.path()]);
     let mut arguments = args![&root, &again].to_vec();
     arguments.extend(["-quiet", "-no-progress", "-mkfs-time", "1700000000"].map(OsStr::new));
     oracle::expect(mksquashfs, &arguments);

@@ -65,10 +65,8 @@ fn what_is_on_a_medium() {
     );
     let text = |path: &str| {
         let node = iso.medium.tree.find(&TreePath::parse(path).unwrap()).unwrap();
-        match node.kind() {
-            Kind::File(Source::Bytes(bytes)) => String::from_utf8(bytes.to_vec()).unwrap(),
-            _ => panic!("{path}"),
-        }
+        let Kind::File(Source::Bytes(bytes)) = node.kind() else { panic!("{path}") };
+        String::from_utf8(bytes.to_vec()).unwrap()
     };
     assert_eq!(text("/carried.txt"), format!("/nix/store/{CHILD}\n"));
     assert_eq!(text("/version.txt"), "25.05.sample");

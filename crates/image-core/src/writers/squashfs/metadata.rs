@@ -142,7 +142,7 @@ mod tests {
             metadata.push(&vec![1; size]).unwrap();
         }
         assert_eq!(metadata.place().unwrap(), Place { block: 2 * 8194, offset: 1 });
-        assert_eq!(metadata.place().unwrap().reference(), 2 * 8194 << 16 | 1);
+        assert_eq!(metadata.place().unwrap().reference(), ((2 * 8194) << 16) | 1);
         let blocks = metadata.finish().unwrap();
         assert_eq!(blocks.packed.len(), 2 * 8194 + 3);
         // Stored as they are: the highest bit of the size.
