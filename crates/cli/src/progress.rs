@@ -4,6 +4,7 @@
 //! worth a redraw. A build that is over in a few seconds prints no line at all, so that logs stay
 //! short and the same from run to run.
 
+use std::fmt::Display;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -34,6 +35,7 @@ pub(crate) struct Meter {
 struct State {
     total: Bytes,
     done: Bytes,
+    began: Instant,
     told: Instant,
 }
 
@@ -41,8 +43,8 @@ impl Meter {
     /// A meter that shows nothing until the work begins.
     pub(crate) fn new(verb: &'static str, terminal: Terminal) -> Self {
         let is_drawn = terminal::stderr_is_lively() && !terminal.is_quiet();
-        let state = State { total: Bytes::ZERO, done: Bytes::ZERO, told: Instant::now() };
-        Self { verb, terminal, bar: is_drawn.then(|| bar(verb)), state: Mutex::new(state) }
+        let state = Mutex::new(State::new(Bytes::ZERO));
+        Self { verb, terminal, bar: is_drawn.then(|| bar(verb)), state }
     }
 
     /// Takes the bar away: what comes next is words.
@@ -61,16 +63,35 @@ fn bar(verb: &str) -> ProgressBar {
     ProgressBar::no_length().with_style(style.progress_chars("━╸ "))
 }
 
-impl Progress for Meter {
-    fn begin(&self, total: Bytes) {
+impl State {
+    fn new(total: Bytes) -> Self {
+        let now = Instant::now();
+        Self { total, done: Bytes::ZERO, began: now, told: now }
+    }
+
+    /// How far, how fast and how long still.
+    fn text(&self) -> String {
+        let Self { total, done, began, .. } = self;
+        let percent = u128::from(done.get()) * 100 / u128::from(total.get().max(1));
+        let seconds = began.elapsed().as_secs().max(1);
+        let rate = Bytes::new(done.get() / seconds);
+        let left = (*total - *done).get() / rate.get().max(1);
+        format!("{done} of {total} ({percent} %), {rate}/s, {left} s left")
+    }
+}
+
+impl Meter {
+    /// Learns how many bytes will be done in the end.
+    pub(crate) fn start(&self, total: Bytes) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        *state = State { total, done: Bytes::ZERO, told: Instant::now() };
+        *state = State::new(total);
         if let Some(bar) = &self.bar {
             bar.set_length(total.get());
         }
     }
 
-    fn advance(&self, done: Bytes, current: Current<'_>) {
+    /// Learns that so many more bytes are done, the last of them those of `current`.
+    pub(crate) fn step(&self, done: Bytes, current: &dyn Display) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.done += done;
         match &self.bar {
@@ -83,13 +104,22 @@ impl Progress for Meter {
             }
             None if state.told.elapsed() >= LINE => {
                 state.told = Instant::now();
-                let State { total, done, .. } = *state;
-                let percent = u128::from(done.get()) * 100 / u128::from(total.get().max(1));
-                let verb = self.verb;
-                self.terminal.say(format!("{verb:<9} {done} of {total} ({percent} %), {current}"));
+                let (verb, text, current) = (self.verb, state.text(), current.to_string());
+                let comma = if current.is_empty() { "" } else { ", " };
+                self.terminal.say(format!("{verb:<9} {text}{comma}{current}"));
             }
             None => {}
         }
+    }
+}
+
+impl Progress for Meter {
+    fn begin(&self, total: Bytes) {
+        self.start(total);
+    }
+
+    fn advance(&self, done: Bytes, current: Current<'_>) {
+        self.step(done, &current);
     }
 }
 

@@ -1,6 +1,7 @@
 //! Brings up machines from NixOS closures that are already built.
 //!
 //! - [`host_key`]: the SSH host key that a machine is given at its first boot
+//! - [`write`]: an image written to a stick or a disk
 //!
 //! Images came first, because an installed machine and a tested image are made from one layout
 //! description (`calve_image_core::disk::Layout`). What else goes here: survey of a host, the printable
@@ -12,3 +13,4 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr))]
 
 pub mod host_key;
+pub mod write;

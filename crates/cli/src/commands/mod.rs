@@ -7,6 +7,7 @@ mod check;
 mod first_boot;
 mod schema;
 mod show;
+mod write;
 
 use std::process::ExitCode;
 
@@ -52,6 +53,7 @@ enum Command {
     Check(check::Args),
     Show(show::Args),
     Boot(boot::Args),
+    Write(write::Args),
     #[command(subcommand)]
     Cache(cache::Command),
     #[command(subcommand)]
@@ -79,6 +81,7 @@ fn run(args: Args) -> Result<(), Failure> {
         Command::Check(args) => check::run(args, terminal),
         Command::Show(args) => show::run(args, terminal),
         Command::Boot(args) => boot::run(args, terminal),
+        Command::Write(args) => write::run(args, terminal),
         Command::Cache(command) => cache::run(command, terminal),
         Command::FirstBoot(command) => first_boot::run(command, terminal),
         Command::Schema(args) => schema::run(args, terminal),

@@ -9,8 +9,9 @@ use calve_image_core::formats::{disk, iso, lxc, wsl};
 use calve_image_core::inputs::system;
 use calve_image_core::tree::source::SourceError;
 use calve_image_core::writers::tar;
-use calve_image_core::{cache, output, pack, region};
+use calve_image_core::{cache, inspect, output, pack, region};
 use calve_installer::host_key::store;
+use calve_installer::write;
 
 use super::Failure;
 use super::Kind;
@@ -232,6 +233,61 @@ impl From<store::Error> for Failure {
                     failure
                 }
             }
+        }
+    }
+}
+
+impl From<write::Error> for Failure {
+    fn from(error: write::Error) -> Self {
+        match error {
+            write::Error::Image(error) => error.into(),
+            write::Error::Busy { ref path } => {
+                let path = path.display().to_string();
+                Self::new(Kind::Refused, error)
+                    .hint(format!("who it is: fuser -v {path}, lsblk {path}"))
+            }
+            write::Error::Changed { .. } => Self::new(Kind::Refused, error)
+                .hint("nothing was written; look again: calve write IMAGE DEVICE"),
+            write::Error::Cancelled => Self::new(Kind::Interrupted, "interrupted"),
+            write::Error::Open { ref source, .. }
+                if source.kind() == io::ErrorKind::PermissionDenied =>
+            {
+                Self::new(Kind::Failed, error)
+                    .hint("writing a device needs root: sudo calve write …")
+            }
+            write::Error::Survey { .. }
+            | write::Error::Nonsense { .. }
+            | write::Error::Open { .. }
+            | write::Error::TooLarge { .. }
+            | write::Error::Write { .. }
+            | write::Error::Flush { .. }
+            | write::Error::Read { .. }
+            | write::Error::Differs { .. }
+            | write::Error::Table(_)
+            | write::Error::Move(_) => Self::new(Kind::Failed, error),
+        }
+    }
+}
+
+impl From<write::image::Error> for Failure {
+    fn from(error: write::image::Error) -> Self {
+        use write::image;
+        match &error {
+            image::Error::Read { .. } => Self::new(Kind::Failed, error),
+            image::Error::NotAFile { .. } => Self::new(Kind::Usage, error),
+            image::Error::Inspect { path, source: inspect::Error::Qcow2 { .. } } => {
+                let path = path.display().to_string();
+                Self::new(Kind::Refused, error)
+                    .hint(format!("unpack it first: qemu-img convert -O raw {path} disk.raw"))
+            }
+            image::Error::Inspect { .. } => Self::new(Kind::Refused, error)
+                .hint("the image is damaged: fetch or build it again"),
+            image::Error::Unpack { .. } | image::Error::Truncated { .. } => {
+                Self::new(Kind::Refused, error)
+                    .hint("the image is damaged or not all of it is there: fetch it again")
+            }
+            image::Error::Unknown { .. } => Self::new(Kind::Refused, error)
+                .hint("compressed images are read as zstd, xz and gzip; unpack others first"),
         }
     }
 }

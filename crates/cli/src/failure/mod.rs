@@ -23,9 +23,9 @@ Exit codes:
   0    done
   1    something went wrong: a file, a tool or the machine
   2    the arguments or the profile are wrong
-  3    refused: the system would not boot from what the profile describes
+  3    refused: the system would not boot, or the device must not be written
   4    `calve boot`: the machine did not say what was expected
-  5    `calve first-boot`: nobody gave what was asked for
+  5    `calve first-boot`, `calve write`: nobody gave what was asked for
   130  interrupted";
 
 /// What sort of failure it is.
@@ -35,7 +35,7 @@ pub(crate) enum Kind {
     Failed,
     /// What was typed, or the profile, is wrong.
     Usage,
-    /// The image would not boot.
+    /// The image would not boot, or the device is somebody's.
     Refused,
     /// The machine did not say what was expected.
     NotUp,

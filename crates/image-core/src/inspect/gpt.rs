@@ -7,8 +7,8 @@
 
 use uuid::Uuid;
 
-use super::Disk;
 use super::Error;
+use super::Medium;
 use super::Partition;
 use super::field;
 use crate::units::{Bytes, SectorSize};
@@ -24,14 +24,23 @@ const ENTRY_SIZE: usize = 128;
 const MAX_TABLE: usize = 1 << 20;
 
 /// A partition table as read.
-pub(super) struct Table {
-    pub(super) sector_size: SectorSize,
-    pub(super) uuid: Uuid,
-    /// Without their volumes.
-    pub(super) entries: Vec<Partition>,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Table {
+    /// What it calls a sector.
+    pub sector_size: SectorSize,
+    /// The id of the disk.
+    pub uuid: Uuid,
+    /// The size of the disk that the table was made for: its other copy ends there.
+    pub disk_size: Bytes,
+    /// The partitions, without their volumes.
+    pub entries: Vec<Partition>,
 }
 
-pub(super) fn read(disk: &Disk<'_>) -> Result<Table, Error> {
+/// Reads the table of a disk.
+///
+/// # Errors
+/// [`Error::NoTable`], [`Error::DamagedTable`], or that the disk cannot be read.
+pub fn read(disk: &dyn Medium) -> Result<Table, Error> {
     for sector_size in SectorSize::ALL {
         let mut header = [0; 512];
         disk.read(sector_size.bytes(), &mut header)?;
@@ -42,7 +51,7 @@ pub(super) fn read(disk: &Disk<'_>) -> Result<Table, Error> {
     Err(Error::NoTable)
 }
 
-fn parse(disk: &Disk<'_>, sector_size: SectorSize, header: &[u8; 512]) -> Result<Table, Error> {
+fn parse(disk: &dyn Medium, sector_size: SectorSize, header: &[u8; 512]) -> Result<Table, Error> {
     let number = |at| u32::from_le_bytes(field(header, at));
     let length = |at| usize::try_from(number(at)).unwrap_or(usize::MAX);
     let size = length(12);
@@ -66,6 +75,7 @@ fn parse(disk: &Disk<'_>, sector_size: SectorSize, header: &[u8; 512]) -> Result
     Ok(Table {
         sector_size,
         uuid: Uuid::from_bytes_le(field(header, 56)),
+        disk_size: in_bytes(sector_size, u64::from_le_bytes(field(header, 32)).saturating_add(1)),
         entries: entries.filter_map(|(raw, number)| entry(raw, number, sector_size)).collect(),
     })
 }

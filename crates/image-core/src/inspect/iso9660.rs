@@ -6,7 +6,7 @@
 
 use serde::Serialize;
 
-use super::{Disk, Error, field};
+use super::{Disk, Error, Medium, field};
 use crate::units::Bytes;
 
 /// The size of a sector.

@@ -6,14 +6,18 @@
 //! nothing.
 //!
 //! - `qcow2`: finds the disk's bytes in a qcow2 image
-//! - `gpt`: reads the partition table
+//! - `gpt`, [`mbr`]: read the partition table
 //! - `volume`: recognises file systems by their first bytes
 //! - [`iso9660`]: finds files on an ISO, and what firmware starts from it
 //! - [`squashfs`]: reads a live image's store
 //! - [`verify`]: whether all of that store is what was registered
+//!
+//! All read a [`Medium`], so that a device, or the beginning of what is still compressed, is understood
+//! by the same code as an image's file.
 
 mod gpt;
 pub mod iso9660;
+pub mod mbr;
 mod qcow2;
 pub mod squashfs;
 pub mod verify;
@@ -26,7 +30,8 @@ use std::os::unix::fs::FileExt;
 use serde::Serialize;
 use uuid::Uuid;
 
-pub use volume::Volume;
+pub use gpt::{Table, read as table};
+pub use volume::{Volume, recognise as volume};
 
 use crate::units::{Bytes, SectorSize};
 
@@ -149,7 +154,19 @@ fn store_image<'d>(
     Ok(None)
 }
 
+/// The bytes of a disk, wherever they are.
+pub trait Medium {
+    /// Reads from the disk; what lies beyond its end, or was never written, is zeros.
+    ///
+    /// # Errors
+    /// The system's answer, or that the bytes are kept in a way that is not read here.
+    fn read(&self, at: Bytes, buffer: &mut [u8]) -> Result<(), Error>;
+}
+
 /// Reads what is on a disk image.
+///
+/// # Errors
+/// That there is no table that could be shown, or why the file cannot be read.
 pub fn inspect(file: &File) -> Result<Image, Error> {
     let disk = Disk::open(file)?;
     let table = gpt::read(&disk)?;
@@ -167,15 +184,20 @@ pub fn inspect(file: &File) -> Result<Image, Error> {
     })
 }
 
-/// The disk's bytes, however the file holds them.
-struct Disk<'a> {
+/// The disk's bytes, however a file holds them.
+#[derive(Debug)]
+pub struct Disk<'a> {
     file: &'a File,
     size: Bytes,
     map: Option<qcow2::Map>,
 }
 
 impl<'a> Disk<'a> {
-    fn open(file: &'a File) -> Result<Self, Error> {
+    /// Learns how a file holds a disk; a block device is the disk itself.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is a qcow2 image of a kind that is not read here.
+    pub fn open(file: &'a File) -> Result<Self, Error> {
         match qcow2::Map::read(file)? {
             Some(map) => Ok(Self { file, size: map.size(), map: Some(map) }),
             None => {
@@ -188,11 +210,18 @@ impl<'a> Disk<'a> {
         }
     }
 
-    fn format(&self) -> Format {
-        if self.map.is_some() { Format::Qcow2 } else { Format::Raw }
+    /// Returns the size of the disk.
+    pub fn size(&self) -> Bytes {
+        self.size
     }
 
-    /// Reads from the disk; what lies beyond its end, or was never written, is zeros.
+    /// Tells how the file holds the disk.
+    pub fn format(&self) -> Format {
+        if self.map.is_some() { Format::Qcow2 } else { Format::Raw }
+    }
+}
+
+impl Medium for Disk<'_> {
     fn read(&self, at: Bytes, buffer: &mut [u8]) -> Result<(), Error> {
         buffer.fill(0);
         let Some(map) = &self.map else {
@@ -229,7 +258,7 @@ fn read_some(file: &File, at: u64, buffer: &mut [u8]) -> Result<(), Error> {
 }
 
 /// The bytes from `at`, as an array; the caller knows that they are there.
-fn field<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
+pub(crate) fn field<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
     let mut array = [0; N];
     for (to, from) in array.iter_mut().zip(bytes.iter().skip(at)) {
         *to = *from;

@@ -25,6 +25,7 @@ const HARMLESS: u64 = 0b11;
 const MAX_TABLE: u32 = (32 << 20) / 8;
 
 /// The way from the disk's bytes to the file's.
+#[derive(Debug)]
 pub(super) struct Map {
     size: u64,
     cluster_bits: u32,

@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 
 use super::iso9660::{Iso, Record};
 use super::squashfs::{self, Inode, Kind, Squashfs};
-use super::{Disk, Error};
+use super::{Disk, Error, Medium};
 use crate::inputs::nar::Nar;
 use crate::inputs::nar_hash::NarHash;
 use crate::inputs::registration;

@@ -6,8 +6,8 @@
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::Disk;
 use super::Error;
+use super::Medium;
 use super::field;
 use crate::units::Bytes;
 
@@ -28,7 +28,11 @@ pub struct Volume {
     pub id: String,
 }
 
-pub(super) fn recognise(disk: &Disk<'_>, start: Bytes) -> Result<Option<Volume>, Error> {
+/// Recognises the file system that begins at a byte of a disk; `None` where it is none that is known.
+///
+/// # Errors
+/// The disk cannot be read.
+pub fn recognise(disk: &dyn Medium, start: Bytes) -> Result<Option<Volume>, Error> {
     let mut head = vec![0; HEAD];
     disk.read(start, &mut head)?;
     let mut superblock = vec![0; HEAD];

@@ -20,7 +20,7 @@ use std::cell::RefCell;
 
 pub use inode::{File, Inode, Kind, Listing};
 
-use super::{Disk, field};
+use super::{Disk, Medium, field};
 use crate::units::Bytes;
 use contents::Fragments;
 use metadata::Reference;
