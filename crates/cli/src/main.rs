@@ -22,6 +22,7 @@ mod profile;
 mod progress;
 mod system;
 mod terminal;
+mod tty;
 
 use std::process::ExitCode;
 

@@ -168,8 +168,9 @@ impl From<output::Error> for Failure {
             }
             output::Error::NotAFile { path, found: "block device" } => {
                 let path = path.display().to_string();
-                Self::new(Kind::Usage, error)
-                    .hint(format!("to write a device: calve build disk -o - | dd of={path} bs=4M"))
+                Self::new(Kind::Usage, error).hint(format!(
+                    "to write a device: name a file here, then: calve write FILE {path}"
+                ))
             }
             output::Error::NotAFile { .. }
             | output::Error::NoName { .. }

@@ -49,6 +49,7 @@ fn the_first_screen() {
       check       Tell whether a system would start: from a disk or an ISO, in a container, in WSL
       show        Show a profile, a system or an image
       boot        Start an image in QEMU
+      write       Put an image on a stick or a disk
       cache       Show or trim what is kept of earlier builds
       first-boot  Ask, on a machine's own console, for what its image must not hold
       schema      Print the JSON schema of profiles
@@ -65,9 +66,9 @@ fn the_first_screen() {
       0    done
       1    something went wrong: a file, a tool or the machine
       2    the arguments or the profile are wrong
-      3    refused: the system would not boot from what the profile describes
+      3    refused: the system would not boot, or the device must not be written
       4    `calve boot`: the machine did not say what was expected
-      5    `calve first-boot`: nobody gave what was asked for
+      5    `calve first-boot`, `calve write`: nobody gave what was asked for
       130  interrupted
     "#);
 }

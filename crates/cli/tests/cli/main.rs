@@ -23,6 +23,7 @@ mod run;
 mod schema;
 mod show;
 mod sources;
+mod write;
 
 /// A test file that is not listed above would pass by never being run.
 #[test]

@@ -108,9 +108,11 @@ pub fn number(path: &Path) -> Result<DeviceNumber, NoDevice> {
         Ok(metadata) => metadata,
         Err(source) => {
             let path = path.display().to_string();
-            return Err(match source.kind() {
-                std::io::ErrorKind::NotFound => NoDevice::Missing { path },
-                _ => NoDevice::Unreadable { path, source },
+            let is_missing = source.kind() == std::io::ErrorKind::NotFound;
+            return Err(if is_missing {
+                NoDevice::Missing { path }
+            } else {
+                NoDevice::Unreadable { path, source }
             });
         }
     };

@@ -9,18 +9,15 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use calve_installer::host_key::{LARGEST, block};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::termios::{
-    InputModes, LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetpgrp,
-    tcsetattr,
+    InputModes, LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr,
 };
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use zeroize::Zeroizing;
@@ -57,25 +54,6 @@ pub(super) enum Paste {
     Late,
     /// With Ctrl-C or a signal.
     Interrupted,
-}
-
-/// Finds the terminal to ask on: the named one, else stdin; none where there is nobody to ask.
-pub(super) fn find(name: Option<&Path>) -> Option<OwnedFd> {
-    // Never to become this process's controlling terminal, and never to wait for a modem.
-    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let stdin = rustix::stdio::stdin();
-    let tty = match name {
-        Some(name) => rustix::fs::open(name, flags, Mode::empty()).ok()?,
-        None if !rustix::termios::isatty(stdin) => return None,
-        // Opened anew: prompts go there, wherever the output of an activation goes.
-        None => rustix::fs::open("/proc/self/fd/0", flags, Mode::empty())
-            .or_else(|_| rustix::io::fcntl_dupfd_cloexec(stdin, 3))
-            .ok()?,
-    };
-    // In the background of a shell, a question would stop this process for good.
-    let is_background =
-        tcgetpgrp(&tty).is_ok_and(|foreground| foreground != rustix::process::getpgrp());
-    (rustix::termios::isatty(&tty) && !is_background).then_some(tty)
 }
 
 impl Console {

@@ -6,9 +6,10 @@ use std::time::Duration;
 use calve_installer::host_key::store::Stored;
 use calve_installer::host_key::{self, PublicKey, Store, block};
 
-use super::console::{self, Console, Paste};
+use super::console::{Console, Paste};
 use crate::failure::{Failure, Kind};
 use crate::terminal::Terminal;
+use crate::tty;
 
 /// Ask for the private SSH host key that belongs to a public one, and store it
 ///
@@ -50,7 +51,7 @@ pub(crate) fn run(args: Args, terminal: Terminal) -> Result<(), Failure> {
         }
         return Ok(());
     }
-    let Some(tty) = console::find(args.terminal.as_deref()) else {
+    let Some(tty) = tty::find(args.terminal.as_deref()) else {
         let path = store.path().display();
         terminal.say(format!("skipped   no terminal to ask for the host key {expected} of {path}"));
         return Ok(());

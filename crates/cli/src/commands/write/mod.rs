@@ -96,9 +96,8 @@ pub(crate) fn run(args: Args, terminal: Terminal) -> Result<(), Failure> {
         subject.refuse(&image)?;
         return if args.json { terminal.print_json(&report) } else { terminal.print(&words) };
     }
-    terminal.say(words.trim_end());
-    subject.refuse(&image)?;
-    confirm::confirm(&subject, args.yes_wipe.as_deref())?;
+    subject.refuse(&image).inspect_err(|_| terminal.say(words.trim_end()))?;
+    confirm::confirm(&subject, args.yes_wipe.as_deref(), &words, terminal)?;
     let done = work::Work { image: &image, verify: !args.no_verify, terminal }.run(&subject)?;
     if args.json {
         let (compared, backup_moved) = (done.compared, done.backup_moved);

@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Waits until the kernel sees the partitions, and says so if it does not.
 pub(super) fn reread(subject: &Subject, image: &Image, terminal: Terminal) {
-    if subject.device.disk.is_some() {
+    if subject.device.disk.is_some() || !subject.device.is_scanned {
         return;
     }
     let mut blockdev = Command::new("blockdev");

@@ -49,7 +49,8 @@ impl Subject {
             let (expected, found) = (expected.to_string(), found.to_string());
             return Err(Error::Changed { path: self.path.clone(), expected, found }.into());
         }
-        self.refuse(image)
+        let now = refusal::refusals(&self.host, &now, image, self.allowed)?;
+        if now.is_empty() { Ok(()) } else { Err(refused(&self.path, &now)) }
     }
 
     /// Whether a path, or a name, is this device.
@@ -110,7 +111,7 @@ fn way_out(refusal: &Refusal) -> String {
             match &used.by {
                 Use::System(_) => "name another disk: this one is needed".to_owned(),
                 Use::Mounted(path) => format!("umount {}", path.display()),
-                Use::Swap => format!("swapoff /dev/{last}"),
+                Use::Swap(path) => format!("swapoff {}", path.display()),
                 Use::Member(_) => "unmount the file system that it belongs to".to_owned(),
                 Use::Held if last.starts_with("md") => format!("mdadm --stop /dev/{last}"),
                 Use::Held if last.starts_with("loop") => format!("losetup --detach /dev/{last}"),

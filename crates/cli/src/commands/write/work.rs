@@ -68,9 +68,9 @@ impl Work<'_> {
         if self.verify {
             let compared = compare::compare(&job, size);
             watch.end();
-            compared.map_err(|error| match error {
-                differs @ Error::Differs { .. } => differs_hint(differs, name),
-                error => stopped(error),
+            compared.map_err(|error| {
+                let differs = matches!(error, Error::Differs { .. });
+                if differs { differs_hint(error, name) } else { stopped(error) }
             })?;
         }
         let backup = self.finish(subject, &target)?;

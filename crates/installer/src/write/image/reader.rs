@@ -55,20 +55,19 @@ impl fmt::Debug for Source<'_> {
 impl<'i> Reader<'i> {
     pub(super) fn new(image: &'i Image) -> Result<Self, Error> {
         let file = FromStart { file: &image.file, at: 0 };
-        let decoder = |decoder| Ok(Source::Decoder(decoder));
-        let bytes: io::Result<Source<'i>> = match image.packing {
+        let decoder = |decoder: Box<dyn Read + Send + 'i>| Source::Decoder(decoder);
+        let bytes = match image.packing {
             Packing::Raw | Packing::Qcow2 => {
-                let disk = Disk::open(&image.file);
-                let disk =
-                    disk.map_err(|source| Error::Inspect { path: image.path.clone(), source })?;
-                Ok(Source::Disk(disk))
+                let inspect = |source| Error::Inspect { path: image.path.clone(), source };
+                Source::Disk(Disk::open(&image.file).map_err(inspect)?)
             }
-            Packing::Zstd => zstd::Decoder::new(file)
-                .and_then(|decoded| decoder(Box::new(decoded) as Box<dyn Read + Send>)),
+            Packing::Zstd => {
+                let decoded = zstd::Decoder::new(file).map_err(|source| unpack(image, source))?;
+                decoder(Box::new(decoded))
+            }
             Packing::Xz => decoder(Box::new(liblzma::read::XzDecoder::new_multi_decoder(file))),
             Packing::Gzip => decoder(Box::new(flate2::read::MultiGzDecoder::new(file))),
         };
-        let bytes = bytes.map_err(|source| unpack(image, source))?;
         Ok(Self { image, at: Bytes::ZERO, bytes })
     }
 

@@ -36,6 +36,8 @@ pub struct Device {
     pub is_optical: bool,
     /// Whether its zones can be written in order only.
     pub is_zoned: bool,
+    /// Whether the kernel looks for partitions on it: not on all loops.
+    pub is_scanned: bool,
     /// Who made it and what it is called.
     pub model: Option<String>,
     /// What it hangs on.
@@ -85,6 +87,9 @@ impl Device {
             is_removable: attribute("removable").as_deref() == Some("1"),
             is_optical: attribute("device/type").as_deref() == Some(OPTICAL),
             is_zoned: attribute("queue/zoned").as_deref() == Some("host-managed"),
+            is_scanned: !["partscan", "loop/partscan"]
+                .into_iter()
+                .any(|name| attribute(name).as_deref() == Some("0")),
             model: model(host, &whole),
             bus: bus(&whole),
             identity: Identity::of(host, number, &whole, size),

@@ -30,8 +30,8 @@ pub enum Use {
     System(PathBuf),
     /// It is mounted here.
     Mounted(PathBuf),
-    /// It is swapped to.
-    Swap,
+    /// It is swapped to, by this name: a device's, or that of a file on it.
+    Swap(PathBuf),
     /// It is a member of a mounted file system of this id.
     Member(String),
     /// It is made into something, of which no use is known.
@@ -55,7 +55,7 @@ impl fmt::Display for InUse {
                 write!(f, "{chain} holds {} of the running system", path.display())
             }
             Use::Mounted(path) => write!(f, "{chain} is mounted at {}", path.display()),
-            Use::Swap => write!(f, "{chain} is used as swap"),
+            Use::Swap(_) => write!(f, "{chain} is used as swap"),
             Use::Member(id) => write!(f, "{chain} is a device of the mounted file system {id}"),
             Use::Held => write!(f, "{chain} is set up"),
         }
@@ -112,7 +112,7 @@ impl Listed {
         for path in mounts::swaps(host)? {
             let file = || mounts::holding(&mounts, &path).map(|mount| mount.number);
             if let Some(number) = host.number_of(&path).or_else(file) {
-                listed.add(number, Use::Swap);
+                listed.add(number, Use::Swap(path));
             }
         }
         listed.members(host)?;
