@@ -7,10 +7,11 @@ use calve_machine::{Bus, Disk};
 
 use crate::{Error, Guest, Images};
 
-/// What `find` says of the names it is given: all that a reader can see but contents, which Nix
-/// verifies, and sizes of directories, which are the file system's own affair.
-const LISTING: &str = "xargs sh -c 'find \"$@\" -type d -printf \"%p %m %U:%G %T@\\n\" -o -printf \
-                       \"%p %y %m %U:%G %s %T@ %l\\n\"' sh | LC_ALL=C sort | sha256sum";
+/// What `stat` says of all that the names on its input hold, in words that coreutils and busybox
+/// share: kind and mode, owner, size and time. Contents and targets Nix verifies; sizes of directories
+/// are the file system's own affair.
+const LISTING: &str = "xargs sh -c 'find \"$@\" -type d -exec stat -c \"%n %f %u:%g %Y\" {} + -o \
+                       -exec stat -c \"%n %f %u:%g %s %Y\" {} +' sh | LC_ALL=C sort | sha256sum";
 
 /// An ISO in a CD drive.
 pub fn cd(iso: &Path) -> Result<Disk, Error> {

@@ -16,7 +16,7 @@ use crate::guest::{Guest, Menu};
 use crate::images::{Images, Sample, or_skip, workspace};
 
 /// A guest's time to come up; four times what a quiet machine needs without KVM.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(240);
 
 /// One scenario.
 #[derive(Debug)]

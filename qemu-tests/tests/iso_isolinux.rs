@@ -13,7 +13,7 @@ fn a_bios_starts_it_from_a_stick_that_may_be_pulled() -> Result<(), Error> {
     let Some(scenario) = Scenario::new("iso-isolinux", Sample::LiveSystemd)? else {
         return Ok(());
     };
-    let iso = scenario.images().archive("iso", "live.iso", &["--compress", "xz:fast"])?;
+    let iso = scenario.images().archive("iso", "live.iso", &["--compress", "zstd:fast"])?;
     let machine = scenario.bios_machine(stick(&iso)?);
     let mut guest = scenario.start_by_menu(&machine, Menu::Isolinux, COPY_TO_RAM)?;
     guest.run("grep -q '^tmpfs /iso tmpfs ' /proc/mounts")?;

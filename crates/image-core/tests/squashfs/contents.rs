@@ -31,7 +31,13 @@ fn an_empty_tree() {
 #[test]
 fn the_plan_of_a_plain_tree_is_pinned() {
     let image = Image::new(&corpus::plain(), &settings(Codec::Zstd(9)));
-    insta::assert_snapshot!(image.plan.listing());
+    // Data lie in a file that has another name each time.
+    let listing = image.plan.listing();
+    let lines = listing.lines().map(|line| match line.find(" host ") {
+        Some(end) => &line[..end + 5],
+        None => line,
+    });
+    insta::assert_snapshot!(lines.collect::<Vec<_>>().join("\n"));
 }
 
 #[test]
@@ -106,10 +112,10 @@ fn a_sparse_source_of_more_than_4_gib() {
         let copy = std::fs::File::open(mounted.path().join("large")).unwrap();
         let meta = copy.metadata().unwrap();
         assert_eq!(meta.len(), size);
-        // Blocks of zeros take no room: three are stored, and the short last one.
+        // Blocks of zeros take no room: two are stored, and the short last one.
         assert_eq!(
             std::os::unix::fs::MetadataExt::blocks(&meta),
-            (3 * (1 << 20) + (5 << 17) + 17_u64).div_ceil(512)
+            (2 * (1 << 20) + (5 << 17) + 17_u64).div_ceil(512)
         );
         for at in marks {
             let mut bytes = [0xFF; 2];

@@ -107,7 +107,7 @@ fn damage_is_found_or_harmless_but_never_a_panic() {
             found += u32::from(contents(&image).is_err());
         }
     }
-    assert!(found > 100, "{found}");
+    assert!(found > 80, "{found}");
     fs::write(&image, &whole[..whole.len() / 2]).unwrap();
     let error = contents(&image).unwrap_err().to_string();
     assert!(error.ends_with("it is cut short"), "{error}");

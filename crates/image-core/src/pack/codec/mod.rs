@@ -154,7 +154,7 @@ impl Encoder {
     /// The library's answer; `out` is then worth nothing.
     pub fn encode(&mut self, data: &[u8], out: &mut Vec<u8>) -> Result<u64, Error> {
         let tag = match self.codec {
-            Codec::Zstd(level) => zstd::encode(level, data, out),
+            Codec::Zstd(level) => zstd::encode(level, true, data, out).map(|()| 0),
             Codec::Xz(preset) => xz::encode(preset, data, out),
             Codec::Gzip(level) => gzip::encode(level, data, out),
         };

@@ -29,20 +29,25 @@ pub(super) fn memory(level: u8) -> Bytes {
     MIB * mib
 }
 
-/// Appends a frame.
-pub(crate) fn encode(level: u8, data: &[u8], out: &mut Vec<u8>) -> Result<u64, String> {
+/// Appends a frame, with a check sum of the contents or without.
+pub(crate) fn encode(
+    level: u8,
+    check_sum: bool,
+    data: &[u8],
+    out: &mut Vec<u8>,
+) -> Result<(), String> {
     let said = |code| zstd_safe::get_error_name(code).to_owned();
     // A context that is used again keeps its tables and salts its hashes with what it saw. That this
     // does not show in the output has been wrong before (facebook/zstd#1241); a new one has seen nothing.
     let mut context = CCtx::try_create().ok_or("no memory for a context")?;
     context.set_parameter(CParameter::CompressionLevel(level.into())).map_err(said)?;
-    context.set_parameter(CParameter::ChecksumFlag(true)).map_err(said)?;
+    context.set_parameter(CParameter::ChecksumFlag(check_sum)).map_err(said)?;
     // Room that nobody fills with zeros first: for the fast levels that would be time that shows.
     out.reserve(zstd_safe::compress_bound(data.len()));
     let mut end = Cursor::new(out);
     end.set_position(Bytes::of(end.get_ref()).get());
     context.compress2(&mut end, data).map_err(said)?;
-    Ok(0)
+    Ok(())
 }
 
 /// Returns nothing, but where there is no frame, one without contents: an empty file is no zstd file.
@@ -78,7 +83,7 @@ mod tests {
         // RFC 8878, section 3.1.1.1.2. The descriptor of a frame whose contents are larger than its window
         // is followed by the window's: exponent and mantissa of (8 + mantissa) << (7 + exponent).
         let mut frame = Vec::new();
-        encode(*LEVELS.end(), &vec![7; 16 << 20], &mut frame).unwrap();
+        encode(*LEVELS.end(), true, &vec![7; 16 << 20], &mut frame).unwrap();
         let (descriptor, window) = (frame[4], frame[5]);
         assert_eq!(descriptor & 0x20, 0, "the window is the contents");
         assert!((8 + u64::from(window & 7)) << (7 + (window >> 3)) <= 8 << 20);

@@ -4,7 +4,9 @@
 //! - `gzip`, `lz4`, `xz`: the forms that archives do not have; zstd's frames are the archives' own
 //!
 //! What the kernel's decoders accept counts (`fs/squashfs/*_wrapper.c`): xz with a CRC32 check or
-//! none, and no dictionary or window larger than a block. A block that would not shrink is stored as it is.
+//! none, no dictionary or window larger than a block, and zstd without a check sum: where that lies
+//! in another page than the rest of its block, the kernel has no room left to go on and reports an
+//! input/output error (`zstd_wrapper.c`, seen with Linux 6.18). A block that would not shrink is stored as it is.
 //!
 //! A block's bytes depend on its data, the codec, its level and the library that [`Codec::version`]
 //! names, not on the blocks before it: contexts are made anew for each.
@@ -23,7 +25,7 @@ use crate::pack::codec::{Error, zstd};
 use crate::units::{Bytes, MIB};
 
 /// Part of every [`Codec::version`]: raised when this folder changes what it makes of a block.
-const REVISION: u32 = 1;
+const REVISION: u32 = 2;
 
 /// zstd's levels; the windows of the last three are cut down to a block like all others.
 const ZSTD_LEVELS: RangeInclusive<u8> = 1..=22;
@@ -220,7 +222,8 @@ impl Encoder {
             Codec::Gzip(level) => gzip::encode(level, data, out),
             Codec::Xz(preset) => xz::encode(preset, data, out),
             Codec::Lz4 => lz4::encode(data, out),
-            Codec::Zstd(level) => zstd::encode(level, data, out).map(drop),
+            // Not with a check sum: see above.
+            Codec::Zstd(level) => zstd::encode(level, false, data, out),
         };
         done.map_err(|found| Error { codec: self.codec.name(), found })?;
         let size = out.len() - start;
