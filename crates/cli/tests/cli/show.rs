@@ -133,3 +133,40 @@ fn a_reader_that_goes_away() {
     let output = output.wait_with_output().unwrap();
     assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]));
 }
+
+#[test]
+fn an_iso_and_whether_it_is_whole() {
+    let fake = Fake::new();
+    fake.live();
+    let built = calve(fake.dir(), &with_system(&["build", "iso"], &["-q", "-o", "a.iso"]));
+    assert!(built.starts_with("exit code: 0\n"), "{built}");
+    let said = calve(fake.dir(), &["show", "a.iso"]);
+    for line in
+        ["volume id  fake-live\n", "boots      UEFI, image at ", "store      /nix-store.squashfs"]
+    {
+        assert!(said.contains(line), "{line}{said}");
+    }
+    let json = output(fake.dir(), &["show", "a.iso", "--json"]).stdout;
+    let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
+    assert_eq!(
+        (&json["volumeId"], &json["store"]["compressor"]),
+        (&"fake-live".into(), &"zstd".into())
+    );
+    // The sample's hashes are made up, so its paths are what damaged ones would be.
+    let said = calve(fake.dir(), &["show", "--verify", "a.iso"]);
+    assert!(said.starts_with("exit code: 1\n"), "{said}");
+    assert!(said.contains("-nixos-system-fake-26.05\n      its files hash to sha256:"), "{said}");
+    assert!(said.contains("0 store paths are what is registered; "), "{said}");
+    assert!(said.contains("error: a.iso is damaged: 7 things are wrong\n"), "{said}");
+}
+
+#[test]
+fn only_isos_can_be_verified() {
+    let directory = tempfile::tempdir().unwrap();
+    insta::assert_snapshot!(calve(directory.path(), &["show", "--verify", "minimal"]), @r#"
+    exit code: 2
+    --- stderr
+    error: --verify expects an ISO, found minimal
+      help: `nix store verify` does the same for a system in the store
+    "#);
+}

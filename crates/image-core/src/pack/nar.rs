@@ -5,9 +5,8 @@
 //! order of our archives, so it can be hashed from the archive's own bytes as they pass by: nothing
 //! is read twice, and what was hashed is what is compressed.
 
-use sha2::{Digest, Sha256};
-
 use super::shelf::{Member, Shelf};
+use crate::inputs::nar::Nar;
 use crate::inputs::nar_hash::NarHash;
 use crate::plan::Serial;
 use crate::tree::{Kind, Node, NodeId, Tree};
@@ -33,7 +32,7 @@ pub struct Check<'a> {
 #[derive(Debug)]
 struct Path {
     member: Member,
-    digest: Sha256,
+    nar: Nar,
     /// The entry whose turn it is; its contents are still to come.
     node: NodeId,
     /// Directories that are not yet closed.
@@ -59,12 +58,12 @@ impl<'a> Check<'a> {
             let (from, to) = (path.data.0.max(start), path.data.1.min(end));
             if from < to {
                 let part = (from - start).to_len().zip((to - start).to_len());
-                path.digest.update(part.map_or(&[][..], |(from, to)| &bytes[from..to]));
+                path.nar.data(part.map_or(&[][..], |(from, to)| &bytes[from..to]));
             }
             if path.data.1 > end {
                 break;
             }
-            path.file_ends(self.tree);
+            path.nar.close_file();
             self.step();
             self.settle();
         }
@@ -112,15 +111,13 @@ impl<'a> Check<'a> {
 
 impl Path {
     fn new(member: &Member) -> Self {
-        let mut path = Self {
+        Self {
             member: *member,
-            digest: Sha256::new(),
+            nar: Nar::default(),
             node: member.node,
             open: Vec::new(),
             data: (Bytes::ZERO, Bytes::ZERO),
-        };
-        path.word(b"nix-archive-1");
-        path
+        }
     }
 
     /// Makes it another entry's turn: closes the directories that it is not in.
@@ -136,75 +133,32 @@ impl Path {
     fn begin(&mut self, tree: &Tree) {
         let node = tree.node(self.node);
         if !self.open.is_empty() {
-            for word in [&b"entry"[..], b"(", b"name", node.name(), b"node"] {
-                self.word(word);
-            }
+            self.nar.entry(node.name());
         }
-        self.word(b"(");
-        self.word(b"type");
         match node.kind() {
             Kind::Directory => {
-                self.word(b"directory");
+                self.nar.open_directory();
                 self.open.push(self.node);
             }
             Kind::File(source) => {
-                self.word(b"regular");
-                if node.meta().mode.bits() & OWNER_EXECUTES != 0 {
-                    self.word(b"executable");
-                    self.word(b"");
-                }
-                self.word(b"contents");
-                self.digest.update(source.size().get().to_le_bytes());
+                let executable = node.meta().mode.bits() & OWNER_EXECUTES != 0;
+                self.nar.open_file(source.size().get(), executable);
             }
-            Kind::Symlink(target) => {
-                self.word(b"symlink");
-                self.word(b"target");
-                self.word(target);
-                self.end_entry();
-            }
+            Kind::Symlink(target) => self.nar.symlink(target),
             // No NAR holds these; the hash will tell.
-            Kind::Device(_) | Kind::Fifo => self.end_entry(),
-        }
-    }
-
-    /// Ends a file after its contents.
-    fn file_ends(&mut self, tree: &Tree) {
-        if let Kind::File(source) = tree.node(self.node).kind() {
-            self.pad(source.size().get());
-            self.end_entry();
+            Kind::Device(_) | Kind::Fifo => {}
         }
     }
 
     fn close_directory(&mut self) {
         self.open.pop();
-        self.end_entry();
-    }
-
-    /// Closes a node, and the entry that it is in if it is in one.
-    fn end_entry(&mut self) {
-        self.word(b")");
-        if !self.open.is_empty() {
-            self.word(b")");
-        }
-    }
-
-    /// Writes a string: its length, its bytes, zeros up to a multiple of eight.
-    fn word(&mut self, word: &[u8]) {
-        let size = Bytes::of(word).get();
-        self.digest.update(size.to_le_bytes());
-        self.digest.update(word);
-        self.pad(size);
-    }
-
-    fn pad(&mut self, size: u64) {
-        let missing = usize::try_from(size.next_multiple_of(8) - size).unwrap_or_default();
-        self.digest.update(&[0; 8][..missing]);
+        self.nar.close_directory();
     }
 
     fn finish(mut self) -> NarHash {
         while !self.open.is_empty() {
             self.close_directory();
         }
-        NarHash::from_bytes(self.digest.finalize().into())
+        self.nar.finish()
     }
 }
