@@ -155,7 +155,7 @@ fn an_iso_and_whether_it_is_whole() {
     // The sample's hashes are made up, so its paths are what damaged ones would be.
     let said = calve(fake.dir(), &["show", "--verify", "a.iso"]);
     assert!(said.starts_with("exit code: 1\n"), "{said}");
-    assert!(said.contains("-nixos-system-fake-26.05\n      its files hash to sha256:"), "{said}");
+    assert!(said.contains("-nixos-system-fake-26.05\n  its files hash to sha256:"), "{said}");
     assert!(said.contains("0 store paths are what is registered; "), "{said}");
     assert!(said.contains("error: a.iso is damaged: 7 things are wrong\n"), "{said}");
 }

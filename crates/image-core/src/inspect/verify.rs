@@ -243,8 +243,8 @@ impl<'a> Walk<'a> {
             Some(registered) => {
                 let which = match self.unguarded.len() {
                     0 => String::new(),
-                    1..=NAMED => format!("; damaged is {}", self.unguarded.join(" or ")),
-                    more => format!("; damaged is one of {more} files without a check sum"),
+                    1..=NAMED => format!("; no check sum guards {}", self.unguarded.join(", ")),
+                    more => format!("; no check sum guards {more} of its files"),
                 };
                 let found = format!(
                     "its files hash to sha256:{}, registered is sha256:{}{which}",

@@ -150,7 +150,7 @@ fn a_byte_in_a_file_without_a_check_sum_names_it_too() {
     let linux = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb-linux";
     let paths: Vec<&str> = found.iter().map(|fault| fault.path.as_str()).collect();
     assert_eq!(paths, [linux, &format!("/boot/nix/store/{linux}/bzImage")]);
-    assert!(found[0].found.ends_with(&format!("damaged is {linux}/bzImage")), "{found:?}");
+    assert!(found[0].found.ends_with(&format!("no check sum guards {linux}/bzImage")), "{found:?}");
     damage(&image, inside + 1000);
     damage(&image, beside + 1000);
     let [fault] = verdict(&image).faults.try_into().unwrap();

@@ -13,7 +13,6 @@ fn assert_everyone_agrees(tree: &Tree) {
     assert_whole(&plan);
     let (_dir, iso) = written(&plan);
     readers::assert_bsdtar_agrees(tree, &iso);
-    // xorriso creates no links of more than 1000 bytes, nor with a name longer than files have.
     let mut corpus = Corpus::default();
     for node in tree.iter() {
         if !matches!(node.kind(), Kind::Symlink(target) if is_too_much(target)) {
@@ -25,8 +24,11 @@ fn assert_everyone_agrees(tree: &Tree) {
     readers::assert_xorriso_agrees(&tree, &iso);
 }
 
+/// Links that xorriso cannot create, or makes shorter: of `//` it leaves one slash.
 fn is_too_much(target: &[u8]) -> bool {
-    target.len() > 1000 || target.split(|byte| *byte == b'/').any(|name| name.len() > 255)
+    let mut names = target.split(|byte| *byte == b'/');
+    let doubled = target.windows(2).any(|pair| pair == b"//");
+    target.len() > 1000 || doubled || names.any(|name| name.len() > 255)
 }
 
 #[test]
