@@ -15,7 +15,6 @@ use calve_image_core::region::{self, Keys};
 use calve_image_core::report::IsoReport;
 use calve_image_core::units::Bytes;
 use calve_image_core::writers::squashfs::Codec;
-use calve_image_core::writers::squashfs::codec::ParseError;
 
 use super::delivery;
 use super::packing::{Job, Packing, PackingArgs, warn_of_unverified};
@@ -74,7 +73,7 @@ pub(crate) struct Args {
     packing: PackingArgs,
 }
 
-fn codec(text: &str) -> Result<Codec, ParseError> {
+fn codec(text: &str) -> Result<Codec, pack::codec::ParseError> {
     Codec::parse(text)
 }
 

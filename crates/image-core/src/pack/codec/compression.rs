@@ -3,6 +3,7 @@
 //! Levels have names, because a number means something else for each codec.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use super::Codec;
 
@@ -19,8 +20,10 @@ pub enum Compression {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ParseError {
     /// The part before the colon.
-    #[error("expected zstd, xz, gzip or none, found {found:?}")]
+    #[error("expected {expected}, found {found:?}")]
     Codec {
+        /// The names that there are.
+        expected: &'static str,
         /// What was found.
         found: String,
     },
@@ -39,8 +42,10 @@ pub enum ParseError {
         found: String,
     },
     /// A colon where there is nothing to tune.
-    #[error("expected none without a level, found {found:?}")]
-    LevelOfNone {
+    #[error("expected {codec} without a level, found {found:?}")]
+    NoLevels {
+        /// The codec.
+        codec: &'static str,
         /// What was found.
         found: String,
     },
@@ -52,17 +57,19 @@ impl Compression {
     /// # Errors
     /// Says which part was not understood, and what would be.
     pub fn parse(text: &str) -> Result<Self, ParseError> {
-        let (name, level) = match text.split_once(':') {
-            Some((name, level)) => (name, Some(level)),
-            None => (text, None),
-        };
+        let (name, level) = parts(text);
         if let Some(codec) = Codec::DEFAULTS.into_iter().find(|codec| codec.name() == name) {
             return leveled(codec, level.unwrap_or("default")).map(Self::With);
         }
         match (name, level) {
             ("none", None) => Ok(Self::Plain),
-            ("none", Some(level)) => Err(ParseError::LevelOfNone { found: level.to_owned() }),
-            (other, _) => Err(ParseError::Codec { found: other.to_owned() }),
+            ("none", Some(level)) => {
+                Err(ParseError::NoLevels { codec: "none", found: level.to_owned() })
+            }
+            (other, _) => Err(ParseError::Codec {
+                expected: "zstd, xz, gzip or none",
+                found: other.to_owned(),
+            }),
         }
     }
 
@@ -102,23 +109,44 @@ fn leveled(codec: Codec, word: &str) -> Result<Codec, ParseError> {
         Codec::Xz(_) => (1, 9),
         Codec::Gzip(_) => (3, 9),
     };
-    let levels = codec.levels();
-    let level = match word {
-        "fast" => Some(fast),
-        "default" => Some(codec.level()),
-        "release" => Some(release),
-        number => number.parse().ok().filter(|level| levels.contains(level)),
-    };
-    let (first, last) = levels.into_inner();
-    let level = level.ok_or_else(|| {
-        let found = word.to_owned();
-        ParseError::Level { codec: codec.name(), first, last, found }
-    })?;
+    let named = Named { fast, default: codec.level(), release };
+    let level = level(codec.name(), codec.levels(), named, word)?;
     Ok(match codec {
         Codec::Zstd(_) => Codec::Zstd(level),
         Codec::Xz(_) => Codec::Xz(level),
         Codec::Gzip(_) => Codec::Gzip(level),
     })
+}
+
+/// The levels that have names.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Named {
+    pub(crate) fast: u8,
+    pub(crate) default: u8,
+    pub(crate) release: u8,
+}
+
+/// Divides a text into the name of a codec and what stands behind its colon.
+pub(crate) fn parts(text: &str) -> (&str, Option<&str>) {
+    text.split_once(':').map_or((text, None), |(name, level)| (name, Some(level)))
+}
+
+/// Reads a level: one of the names, or a number that the codec has.
+pub(crate) fn level(
+    codec: &'static str,
+    levels: RangeInclusive<u8>,
+    named: Named,
+    word: &str,
+) -> Result<u8, ParseError> {
+    let level = match word {
+        "fast" => Some(named.fast),
+        "default" => Some(named.default),
+        "release" => Some(named.release),
+        number => number.parse().ok().filter(|level| levels.contains(level)),
+    };
+    let (first, last) = levels.into_inner();
+    let found = word.to_owned();
+    level.ok_or(ParseError::Level { codec, first, last, found })
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@
 //! in them, and no cost of it could be measured. Splitting data into blocks is the caller's;
 //! [`Codec::memory`] holds for blocks of up to 16 MiB.
 
-mod compression;
+pub(crate) mod compression;
 mod gzip;
 mod xz;
 pub(crate) mod zstd;

@@ -4,39 +4,8 @@
 //! archives.
 
 use super::Codec;
-
-/// A text that names no codec.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ParseError {
-    /// The part before the colon.
-    #[error("expected zstd, xz, lz4, gzip or none, found {found:?}")]
-    Codec {
-        /// What was found.
-        found: String,
-    },
-    /// The part after the colon.
-    #[error(
-        "expected fast, default, release or a level of {codec} from {first} to {last}, found {found:?}"
-    )]
-    Level {
-        /// The codec.
-        codec: &'static str,
-        /// Its lowest level.
-        first: u8,
-        /// Its highest level.
-        last: u8,
-        /// What was found.
-        found: String,
-    },
-    /// A colon where there is nothing to tune.
-    #[error("expected {codec} without a level, found {found:?}")]
-    NoLevels {
-        /// The codec.
-        codec: &'static str,
-        /// What was found.
-        found: String,
-    },
-}
+use crate::pack::codec::ParseError;
+use crate::pack::codec::compression::{Named, level, parts};
 
 impl Codec {
     /// Reads `zstd`, `xz`, `lz4`, `gzip` or `none`; behind the first two and gzip, after a colon,
@@ -45,35 +14,26 @@ impl Codec {
     /// # Errors
     /// Says which part was not understood, and what would be.
     pub fn parse(text: &str) -> Result<Self, ParseError> {
-        let (name, level) = match text.split_once(':') {
-            Some((name, level)) => (name, Some(level)),
-            None => (text, None),
-        };
+        let (name, level) = parts(text);
+        let expected = "zstd, xz, lz4, gzip or none";
         let found = name.to_owned();
         let codec = Self::DEFAULTS.into_iter().find(|codec| codec.name() == name);
-        let codec = codec.ok_or(ParseError::Codec { found })?;
+        let codec = codec.ok_or(ParseError::Codec { expected, found })?;
         level.map_or(Ok(codec), |level| codec.leveled(level))
     }
 
     /// Reads a level; what is meant by default is the one that is there.
     fn leveled(self, word: &str) -> Result<Self, ParseError> {
-        let (codec, found) = (self.name(), word.to_owned());
+        let codec = self.name();
         let Some((default, levels)) = self.level().zip(self.levels()) else {
-            return Err(ParseError::NoLevels { codec, found });
+            return Err(ParseError::NoLevels { codec, found: word.to_owned() });
         };
         let (fast, release) = match self {
             Self::Zstd(_) => (3, 19),
             Self::Xz(_) => (1, 9),
             Self::Gzip(_) | Self::Lz4 | Self::Plain => (3, 9),
         };
-        let level = match word {
-            "fast" => Some(fast),
-            "default" => Some(default),
-            "release" => Some(release),
-            number => number.parse().ok().filter(|level| levels.contains(level)),
-        };
-        let (first, last) = levels.into_inner();
-        let level = level.ok_or(ParseError::Level { codec, first, last, found })?;
+        let level = level(codec, levels, Named { fast, default, release }, word)?;
         Ok(match self {
             Self::Zstd(_) => Self::Zstd(level),
             Self::Xz(_) => Self::Xz(level),

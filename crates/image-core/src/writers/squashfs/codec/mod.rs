@@ -19,8 +19,6 @@ mod xz;
 use std::fmt;
 use std::ops::RangeInclusive;
 
-pub use compression::ParseError;
-
 use crate::pack::codec::{Error, zstd};
 use crate::units::{Bytes, MIB};
 
