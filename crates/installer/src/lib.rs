@@ -1,16 +1,19 @@
 //! Brings up machines from NixOS closures that are already built.
 //!
 //! - [`host_key`]: the SSH host key that a machine is given at its first boot
+//! - [`keys`]: where keys and passphrases come from
+//! - [`unlock`]: the encrypted disks of a host that starts, opened over SSH
 //! - [`write`]: an image written to a stick or a disk
 //!
 //! Images came first, because an installed machine and a tested image are made from one layout
 //! description (`calve_image_core::disk::Layout`). What else goes here: survey of a host, the printable
-//! steps of an installation, their journal, and the unlocking of encrypted roots over SSH
-//! (`docs/architecture.md`).
+//! steps of an installation, and their journal (`docs/architecture.md`).
 //!
 //! Nothing here prints, prompts or logs: values come back, and errors that name the thing.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr))]
 
 pub mod host_key;
+pub mod keys;
+pub mod unlock;
 pub mod write;

@@ -1,0 +1,129 @@
+# Run on the host, by whatever sh its initrd has. No word of this is secret: a passphrase comes by
+# stdin, passes through variables and pipes of shells, and is never an argument. Only builtins, sleep, mv, rm
+# and ls (or busybox' find, as its ls always sorts) are used: an initrd has little more.
+say() { printf '@calve %s\n' "$*"; }
+nap() { sleep 0.2 2>/dev/null || sleep 1; }
+
+# Volumes that are open by now: the kernel's own word, whoever opened them.
+look() {
+  for dm in /sys/block/dm-*/dm; do
+    uuid= name=
+    [ -r "$dm/uuid" ] && IFS= read -r uuid <"$dm/uuid"
+    case $uuid in CRYPT-*) IFS= read -r name <"$dm/name" && say open "$name" ;; esac
+  done
+  say tick
+}
+
+# Waits for "+PASSPHRASE"; the end of input is the end of this.
+hear() {
+  IFS= read -r p || exit 0
+  p=${p#+}
+}
+
+# The first request in the directory's own order: it is what the agent asks first, too.
+pending() {
+  for ask in $({ ls -U /run/systemd/ask-password || find /run/systemd/ask-password; } 2>/dev/null); do
+    ask=${ask##*/}
+    case $ask in ask.*) ;; *) continue ;; esac
+    message= id= pid=
+    while IFS= read -r line; do
+      case $line in
+        Message=*) message=${line#Message=} ;;
+        Id=*) id=${line#Id=} ;;
+        PID=*) pid=${line#PID=} ;;
+      esac
+    done 2>/dev/null <"/run/systemd/ask-password/$ask" || continue
+    # The agent passes over those whose asker is gone.
+    [ -z "$pid" ] || [ -d "/proc/$pid" ] || continue
+    return 0
+  done
+  return 1
+}
+
+# Without a terminal the agent reads a line of its stdin for each request, and takes the end of it for an
+# empty passphrase: so its stdin stays open, and it is ended when one request is gone.
+agent() {
+  { printf '%s\n' "$p"; exec sleep 20; } 2>/dev/null | systemd-tty-ask-password-agent --query >/dev/null 2>&1 &
+  agent=$!
+  naps=0
+  while [ -e "/run/systemd/ask-password/$1" ] && kill -0 "$agent" 2>/dev/null && [ "$naps" -lt 50 ]; do
+    nap
+    naps=$((naps + 1))
+  done
+  kill "$agent" 2>/dev/null
+  wait "$agent" 2>/dev/null
+  [ ! -e "/run/systemd/ask-password/$1" ]
+}
+
+systemd() {
+  [ -e /etc/initrd-release ] || say booted
+  while look; do
+    if pending; then
+      this=$ask
+      say ask "$ask" "${id:--}" "$message"
+      hear
+      if agent "$this"; then say taken; else say stuck; fi
+      p=
+      # Others that ask try what was just given by themselves, and ask anew if it is not theirs.
+      sleep 1
+    fi
+    nap
+  done
+}
+
+askpass() {
+  # Which device becomes which volume.
+  while IFS= read -r line; do
+    case $line in *"cryptsetup luksOpen "*)
+      line=${line##*"cryptsetup luksOpen "}
+      device=${line%% *} line=${line#* }
+      say volume "$device" "${line%% *}"
+      ;;
+    esac
+  done 2>/dev/null </init
+  count=0
+  while look; do
+    # A passphrase that is there is being tried, or will be tried for the next volume.
+    if [ -s /crypt-ramfs/device ] && [ ! -e /crypt-ramfs/passphrase ]; then
+      device= count=$((count + 1))
+      # No line end: read says no, and has read it.
+      IFS= read -r device </crypt-ramfs/device
+      say ask "$count" "$device" "$device"
+      hear
+      (
+        umask 077
+        printf '%s' "$p" >/crypt-ramfs/.answer
+      ) && mv /crypt-ramfs/.answer /crypt-ramfs/passphrase && say taken || say stuck
+      p=
+      # Asked in the moment before the answer was seen.
+      nap
+      rm -f /crypt-ramfs/device
+      sleep 1
+    fi
+    nap
+  done
+}
+
+fifo() {
+  while look && [ ! -p "$fifo" ]; do nap; done
+  say ask fifo "$fifo" "$fifo"
+  hear
+  printf '%s' "$p" >"$fifo" && say taken || say stuck
+  p=
+  while look; do nap; done
+}
+
+say hello 1
+if [ "$kind" = any ]; then
+  if [ -d /crypt-ramfs ]; then
+    kind=askpass
+  elif command -v systemd-tty-ask-password-agent >/dev/null 2>&1; then
+    kind=systemd
+  fi
+fi
+say kind "$kind"
+case $kind in
+  systemd) systemd ;;
+  askpass) askpass ;;
+  fifo) fifo ;;
+esac
