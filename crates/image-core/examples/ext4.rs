@@ -5,44 +5,98 @@
 //! ```
 //!
 //! `IMAGE` is a new file, or `-` for standard output. Owners, modes and links are kept, times become
-//! the epoch. `--no-clone` writes through a region that the kernel cannot copy into.
+//! the epoch. `--no-clone` writes through a region that the kernel cannot copy into. `--luks KEYFILE`
+//! puts a LUKS2 volume around it, whose key is derived as by default, `--luks-quick KEYFILE` one whose
+//! key costs next to nothing.
 
 use std::fs::File;
 use std::num::NonZeroUsize;
 
+use calve_image_core::disk::luks2::{Kdf, Luks2, Passphrase};
 use calve_image_core::epoch::Epoch;
 use calve_image_core::ids::Ids;
 use calve_image_core::output::{Existing, Output};
+use calve_image_core::plan::{KeyId, Plan};
 use calve_image_core::region::{self, FreshFile, Keys, Options, Random, Region, Unwritten};
 use calve_image_core::tree::scan::{ScanError, scan};
 use calve_image_core::tree::{Entry, HostDir, Meta, Mode, Tree, TreeBuilder, TreePath, Xattrs};
-use calve_image_core::units::Bytes;
+use calve_image_core::units::{Bytes, SectorSize};
 use calve_image_core::writers::ext4::Ext4;
+use zeroize::Zeroizing;
 
 type Failure = Box<dyn std::error::Error>;
 
 fn main() -> Result<(), Failure> {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let (dir, image, size, clone) = match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [dir, image, size] => (dir, image, size, true),
-        [dir, image, size, "--no-clone"] => (dir, image, size, false),
-        _ => return Err("usage: ext4 DIR IMAGE|- SIZE [--no-clone]".into()),
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let Some(([dir, image, size], how)) = args.split_first_chunk() else {
+        return Err(USAGE.into());
     };
+    let how = How::of(how)?;
     let ids = Ids::from_parts(&[b"example", size.as_bytes()]);
     let plan = Ext4::new(Bytes::parse(size)?, ids.uuid("volume"), ids.uuid("hash seed"))
         .plan(&tree(dir)?)?;
+    let (plan, keys) = match how.luks {
+        Some((key, kdf)) => encrypted(plan, key, kdf, &ids)?,
+        None => (plan, Keys::none()),
+    };
     let workers = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    let (keys, options) = (Keys::default(), Options { workers, ..Options::default() });
-    if image == "-" {
+    let options = Options { workers, ..Options::default() };
+    if *image == "-" {
         region::write(&plan, Region::Forward(&mut std::io::stdout()), &keys, &options)?;
         return Ok(());
     }
     let output = Output::create(image, Existing::Replace)?;
     let fresh = FreshFile::new(output.file());
     let copied = Copied(fresh);
-    let region: &dyn Random = if clone { &fresh } else { &copied };
+    let region: &dyn Random = if how.clones { &fresh } else { &copied };
     region::write(&plan, Region::Random(region), &keys, &options)?;
     Ok(output.commit()?)
+}
+
+const USAGE: &str = "usage: ext4 DIR IMAGE|- SIZE [--no-clone] [--luks|--luks-quick KEYFILE]";
+
+/// What the flags say.
+struct How<'a> {
+    clones: bool,
+    luks: Option<(&'a str, Kdf)>,
+}
+
+impl<'a> How<'a> {
+    fn of(flags: &[&'a str]) -> Result<Self, Failure> {
+        let mut how = Self { clones: true, luks: None };
+        let mut flags = flags.iter();
+        while let Some(flag) = flags.next() {
+            match *flag {
+                "--no-clone" => how.clones = false,
+                "--luks" | "--luks-quick" => {
+                    let quick = Kdf::Pbkdf2 { iterations: 1000 };
+                    let kdf = if *flag == "--luks" { Kdf::default() } else { quick };
+                    how.luks = Some((flags.next().ok_or(USAGE)?, kdf));
+                }
+                _ => return Err(USAGE.into()),
+            }
+        }
+        Ok(how)
+    }
+}
+
+/// Puts a volume around a plan, and makes its keys.
+fn encrypted(plan: Plan, key: &str, kdf: Kdf, ids: &Ids) -> Result<(Plan, Keys), Failure> {
+    let luks = Luks2 {
+        sector: SectorSize::B512,
+        uuid: ids.uuid("luks"),
+        label: None,
+        subsystem: None,
+        kdf,
+        keyslots: 1,
+        noise: false,
+    };
+    let (id, mut keys) = (KeyId("example".into()), Keys::none());
+    let passphrase = Passphrase::new(Zeroizing::new(std::fs::read(key)?))?;
+    let plan = luks.plan(&id, plan)?;
+    luks.forge(&id, &[passphrase], &mut keys)?;
+    Ok((plan, keys))
 }
 
 fn tree(dir: &str) -> Result<Tree, Failure> {

@@ -21,9 +21,11 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic, clippy::as_conversions))]
 
+pub mod base64;
 pub mod epoch;
 pub mod ids;
 pub mod units;
+pub mod xts;
 
 pub mod inputs;
 

@@ -4,6 +4,7 @@
 //! - [`layout`]: a disk as the user describes it
 //! - [`geometry`]: the same with every offset, size and id decided
 //! - `volume`: what a partition holds, decided and planned
+//! - [`luks2`]: an encrypted volume around another one
 //! - [`gpt`]: the partition table; [`gpt_moved`]: one that exists, on a larger disk
 //! - [`hybrid`]: an ISO 9660 volume that is a disk too
 //! - [`qcow2`]: a disk without the clusters that it does not use
@@ -18,6 +19,7 @@ pub mod gpt_moved;
 pub mod hybrid;
 pub mod kind;
 pub mod layout;
+pub mod luks2;
 pub mod qcow2;
 mod volume;
 

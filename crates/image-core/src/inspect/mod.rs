@@ -7,7 +7,8 @@
 //!
 //! - `qcow2`: finds the disk's bytes in a qcow2 image
 //! - `gpt`, [`mbr`]: read the partition table
-//! - `volume`: recognises file systems by their first bytes
+//! - `volume`: recognises file systems by their first bytes; [`superblock`]: whether they are whole
+//! - [`luks2`]: opens encrypted volumes
 //! - [`iso9660`]: finds files on an ISO, and what firmware starts from it
 //! - [`squashfs`]: reads a live image's store
 //! - [`verify`]: whether all of that store is what was registered
@@ -17,9 +18,11 @@
 
 mod gpt;
 pub mod iso9660;
+pub mod luks2;
 pub mod mbr;
 mod qcow2;
 pub mod squashfs;
+pub mod superblock;
 pub mod verify;
 mod volume;
 

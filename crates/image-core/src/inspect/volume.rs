@@ -15,6 +15,8 @@ use crate::units::Bytes;
 const HEAD: usize = 4096;
 /// The btrfs superblock (btrfs wiki, "On-disk format").
 const BTRFS_SUPERBLOCK: Bytes = Bytes::new(0x1_0000);
+/// The second copy of a LUKS2 header of the usual size (specification, 2.2).
+const LUKS_SECOND_COPY: Bytes = Bytes::new(0x4000);
 
 /// A file system, or what else a partition holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -37,7 +39,13 @@ pub fn recognise(disk: &dyn Medium, start: Bytes) -> Result<Option<Volume>, Erro
     disk.read(start, &mut head)?;
     let mut superblock = vec![0; HEAD];
     disk.read(start + BTRFS_SUPERBLOCK, &mut superblock)?;
-    Ok(ext4(&head).or_else(|| luks(&head)).or_else(|| vfat(&head)).or_else(|| btrfs(&superblock)))
+    let known = ext4(&head).or_else(|| luks(&head)).or_else(|| vfat(&head));
+    if let Some(known) = known.or_else(|| btrfs(&superblock)).or_else(|| swap(&head)) {
+        return Ok(Some(known));
+    }
+    // Who lost the first copy of a LUKS2 header has the second one.
+    disk.read(start + LUKS_SECOND_COPY, &mut head)?;
+    Ok(luks(&head))
 }
 
 /// Kernel documentation, ext4 "Super Block": at 1024; magic, uuid and label at these offsets.
@@ -60,7 +68,7 @@ fn ext4(head: &[u8]) -> Option<Volume> {
 
 /// LUKS2 On-Disk Format Specification, section 2.1; LUKS1 has its id at the same place.
 fn luks(head: &[u8]) -> Option<Volume> {
-    if !head.starts_with(b"LUKS\xba\xbe") {
+    if ![b"LUKS\xba\xbe", b"SKUL\xba\xbe"].iter().any(|magic| head.starts_with(*magic)) {
         return None;
     }
     let is_two = field(head, 6) == [0, 2];
@@ -97,6 +105,16 @@ fn btrfs(superblock: &[u8]) -> Option<Volume> {
         label,
         id: Uuid::from_bytes(field(superblock, 0x20)).to_string(),
     })
+}
+
+/// The kernel's `union swap_header` (include/linux/swap.h), for pages of 4,096 bytes: the magic at
+/// their end; version, UUID and label after 1,024 bytes of room for boot code.
+fn swap(head: &[u8]) -> Option<Volume> {
+    if head.get(4086..4096)? != b"SWAPSPACE2" || field(head, 1024) != 1u32.to_le_bytes() {
+        return None;
+    }
+    let label = text(&field::<16>(head, 1052));
+    Some(Volume { format: "swap", label, id: Uuid::from_bytes(field(head, 1036)).to_string() })
 }
 
 /// Text padded with NULs or spaces; `None` where there is none.

@@ -14,7 +14,7 @@ pub enum Error {
         id: String,
     },
     /// A key has another length than its cipher wants; nothing was written.
-    #[error("the key {id:?} has {found} bytes: expected {}", super::seal::KEY_SIZE)]
+    #[error("the key {id:?} has {found} bytes: expected {}", crate::xts::KEY_SIZE)]
     KeyLength {
         /// The key's name.
         id: String,

@@ -11,11 +11,11 @@ use std::os::unix::fs::FileExt;
 use super::Error;
 use super::cut::sealed_runs;
 use super::keys::Unlocked;
-use super::seal::Tweaks;
 use crate::plan::{Cipher, Content, Piece, Plan, Sealed};
 use crate::tree::HostFile;
 use crate::tree::source::SourceError;
 use crate::units::Bytes;
+use crate::xts::Tweaks;
 
 /// Makes ranges of plans; each worker has one.
 pub(super) struct Filler<'k> {

@@ -11,9 +11,9 @@ use std::fmt;
 use zeroize::Zeroizing;
 
 use super::Error;
-use super::seal::Xts;
 use crate::plan::{Cipher, Content, KeyId, Plan, SecretId};
 use crate::units::Bytes;
+use crate::xts::Xts;
 
 /// The bytes behind the keys and secrets that a plan names.
 #[derive(Default)]

@@ -2,7 +2,7 @@
 //!
 //! - [`write()`]: THE loop, the only code that reads files' data or writes anything
 //! - `cut`: a plan as chunks of at most 1 MiB
-//! - `fill`: a chunk made in memory; `seal`: encrypted on its way; `copy`: made inside the kernel
+//! - `fill`: a chunk made in memory, and encrypted there; `copy`: made inside the kernel
 //! - [`random`]: files and devices, written at any offset; [`forward`]: streams, written in order
 //! - [`read`]: ranges of a plan, for those that compress them before there is a region
 //! - [`keys`]: what a plan only names
@@ -20,7 +20,6 @@ pub mod keys;
 pub mod progress;
 pub mod random;
 pub mod read;
-mod seal;
 mod write;
 
 use std::fmt;

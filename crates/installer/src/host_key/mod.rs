@@ -14,7 +14,6 @@
 //! release brings second copies of half of our cryptography; not passphrases, certificates, or keys
 //! in hardware: sshd cannot use them as a host key without help.
 
-mod base64;
 pub mod block;
 pub mod private;
 pub mod public;
@@ -23,6 +22,7 @@ pub mod store;
 mod tests;
 mod wire;
 
+use calve_image_core::base64;
 pub use private::PrivateKey;
 pub use public::{Algorithm, PublicKey};
 pub use store::Store;

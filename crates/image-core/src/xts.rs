@@ -4,15 +4,19 @@
 //! bytes depend on its number and its plaintext alone, so any worker may seal any sector in any
 //! order. Tweaks are worked out a batch at a time and blocks go to the cipher many at once, which
 //! lets it use wide instructions: some 17 times faster than block by block.
+//!
+//! The loop seals plans with it, `disk::luks2` its keyslots, and `inspect::luks2` undoes both.
 
-use aes::cipher::{BlockCipherEncrypt, KeyInit};
+use std::fmt;
+
+use aes::cipher::{BlockCipherDecrypt, BlockCipherEncrypt, KeyInit};
 use aes::{Aes256, Block};
 use zeroize::Zeroize;
 
 use crate::units::{Bytes, SectorSize};
 
 /// Key of the data, then key of the tweaks, 32 bytes each.
-pub(super) const KEY_SIZE: usize = 64;
+pub const KEY_SIZE: usize = 64;
 
 /// An AES block.
 const BLOCK: usize = 16;
@@ -23,15 +27,27 @@ const BATCH: usize = 4096;
 /// What the tweak counts, whatever the sector size (see [`crate::plan::Cipher`]).
 const TWEAK_UNIT: Bytes = Bytes::new(512);
 
-/// A key, expanded.
-pub(super) struct Xts {
+/// A key, expanded; wiped with its owner.
+pub struct Xts {
     data: Aes256,
     tweak: Aes256,
 }
 
+impl fmt::Debug for Xts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Xts(..)")
+    }
+}
+
 /// Room for one batch of tweaks; a worker keeps it.
 #[derive(Default)]
-pub(super) struct Tweaks(Vec<Block>);
+pub struct Tweaks(Vec<Block>);
+
+impl fmt::Debug for Tweaks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Tweaks(..)")
+    }
+}
 
 impl Drop for Tweaks {
     fn drop(&mut self) {
@@ -43,7 +59,7 @@ impl Drop for Tweaks {
 
 impl Xts {
     /// Expands a key; `None` where it is not [`KEY_SIZE`] bytes long.
-    pub(super) fn new(key: &[u8]) -> Option<Self> {
+    pub fn new(key: &[u8]) -> Option<Self> {
         if key.len() != KEY_SIZE {
             return None;
         }
@@ -54,13 +70,25 @@ impl Xts {
         })
     }
 
-    /// Encrypts whole sectors in place; `offset` is where they start in the plan that is sealed.
-    pub(super) fn seal(
+    /// Encrypts whole sectors in place; `offset` is where they start in what is sealed.
+    pub fn seal(&self, sector: SectorSize, offset: Bytes, data: &mut [u8], tweaks: &mut Tweaks) {
+        let encrypt = |blocks: &mut [Block]| self.data.encrypt_blocks(blocks);
+        self.batches(sector, offset, data, tweaks, encrypt);
+    }
+
+    /// Decrypts whole sectors in place; `offset` is where they start in what was sealed.
+    pub fn unseal(&self, sector: SectorSize, offset: Bytes, data: &mut [u8], tweaks: &mut Tweaks) {
+        let decrypt = |blocks: &mut [Block]| self.data.decrypt_blocks(blocks);
+        self.batches(sector, offset, data, tweaks, decrypt);
+    }
+
+    fn batches(
         &self,
         sector: SectorSize,
         offset: Bytes,
         data: &mut [u8],
         tweaks: &mut Tweaks,
+        crypt: impl Fn(&mut [Block]),
     ) {
         let (blocks, rest) = Block::slice_as_chunks_mut(data);
         debug_assert!(rest.is_empty(), "a sector is a whole number of blocks");
@@ -74,7 +102,7 @@ impl Xts {
             number = self.tweaks(per_sector, number, step, batch.len(), tweaks);
             let tweaks = &tweaks.0;
             xor(batch, tweaks);
-            self.data.encrypt_blocks(batch);
+            crypt(batch);
             xor(batch, tweaks);
         }
     }
@@ -144,6 +172,8 @@ mod tests {
             data[..32],
             hex("1c3b3a102f770386e4836c99e370cf9bea00803f5e482357a4ae12d414a3e63b")
         );
+        xts.unseal(SectorSize::B512, Bytes::new(0xff * 512), &mut data, &mut Tweaks::default());
+        assert!(data.into_iter().eq((0..=255).chain(0..=255)));
     }
 
     #[test]
@@ -162,13 +192,15 @@ mod tests {
                 xts.seal(sector, sector.bytes() * offset, &mut ours, &mut tweaks);
                 let new = |half: &[u8]| Aes256::new_from_slice(half).unwrap();
                 let other = Xts128::new(new(&key[..32]), new(&key[32..]));
-                let mut theirs = plain;
+                let mut theirs = plain.clone();
                 let units = sector.bytes().get() / 512;
                 for (i, data) in theirs.chunks_mut(size).enumerate() {
                     let number = (offset + u64::try_from(i).unwrap()) * units;
                     other.encrypt_sector(data, get_tweak_default(number.into()));
                 }
                 assert!(ours == theirs, "{sector:?} at sector {offset}, {sectors} sectors");
+                xts.unseal(sector, sector.bytes() * offset, &mut ours, &mut tweaks);
+                assert!(ours == plain, "{sector:?} at sector {offset}, {sectors} sectors, back");
             }
         }
     }
@@ -176,5 +208,11 @@ mod tests {
     #[test]
     fn only_keys_of_64_bytes() {
         assert!(Xts::new(&[1; 32]).is_none() && Xts::new(&[1; 64]).is_some());
+    }
+
+    #[test]
+    fn nothing_shows_when_it_is_printed() {
+        let xts = Xts::new(&[0xAB; 64]).unwrap();
+        assert_eq!(format!("{xts:?} {:?}", Tweaks(vec![Block::default()])), "Xts(..) Tweaks(..)");
     }
 }

@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /// Decodes a text without white space; nothing where it is not base64 to its last character.
-pub(super) fn decode(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+pub fn decode(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     if !text.len().is_multiple_of(4) {
         return None;
     }
@@ -30,7 +30,7 @@ pub(super) fn decode(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
 }
 
 /// Encodes bytes, with padding.
-pub(super) fn encode(bytes: &[u8]) -> Zeroizing<Vec<u8>> {
+pub fn encode(bytes: &[u8]) -> Zeroizing<Vec<u8>> {
     let mut text = Zeroizing::new(Vec::with_capacity(bytes.len().div_ceil(3) * 4));
     for three in bytes.chunks(3) {
         let byte = |index: usize| u32::from(three.get(index).copied().unwrap_or(0));
@@ -46,7 +46,7 @@ pub(super) fn encode(bytes: &[u8]) -> Zeroizing<Vec<u8>> {
 }
 
 /// Tells whether a byte may be in a base64 text.
-pub(super) fn is_base64(byte: u8) -> bool {
+pub fn is_base64(byte: u8) -> bool {
     byte == b'=' || value(byte).is_some()
 }
 
