@@ -3,11 +3,16 @@
 //! `build disk`, `check` and `show` ask for the same disk in the same way, so that what one of them
 //! says holds for the others. The environment is read here: `SOURCE_DATE_EPOCH` and nothing else.
 
+use std::collections::BTreeSet;
+
+use calve_image_core::boot::initrd_secrets::{Secret, Wanted};
 use calve_image_core::boot::preflight::Target;
 use calve_image_core::epoch::Epoch;
 use calve_image_core::formats::{Input, disk::DiskSpec};
 use calve_image_core::ids::Ids;
 use calve_image_core::inputs::overlay::{Overlay, Rule};
+use calve_image_core::inputs::secret_appender::Origin;
+use calve_image_core::units::Bytes;
 
 use crate::failure::Failure;
 use crate::profile::{DiskSize, Named};
@@ -33,6 +38,8 @@ pub(crate) struct Blueprint {
 pub(crate) struct Subject {
     system: system::Subject,
     ids: Ids,
+    /// The secrets that its initrds want, whatever they will be: enough to know that a disk can be made.
+    pub(crate) secrets: Vec<Secret>,
 }
 
 impl Blueprint {
@@ -57,7 +64,8 @@ impl Blueprint {
         let toplevel = system.found.toplevel.to_string();
         let seed = self.seed.as_deref().unwrap_or_default();
         let ids = Ids::from_parts(&[&profile, toplevel.as_bytes(), seed.as_bytes()]);
-        Ok(Subject { system, ids })
+        let secrets = wanted(system.input());
+        Ok(Subject { system, ids, secrets })
     }
 
     /// The disk in the library's words.
@@ -67,6 +75,7 @@ impl Blueprint {
             boot: self.profile.profile.boot_options(),
             overlays: &self.overlays,
             rules: &self.rules,
+            initrd_secrets: &subject.secrets,
             ids: &subject.ids,
             epoch: self.epoch,
             target: self.target,
@@ -79,6 +88,14 @@ impl Subject {
     pub(crate) fn input(&self) -> Input<'_> {
         self.system.input()
     }
+}
+
+/// The secrets that somebody has to bring; none where a script cannot be read, which pre-flight says.
+fn wanted(input: Input<'_>) -> Vec<Secret> {
+    let Ok(wanted) = Wanted::read(input.store, input.system) else { return Vec::new() };
+    let brought = wanted.all().filter(|appended| matches!(appended.origin, Origin::File(_)));
+    let dests: BTreeSet<_> = brought.map(|appended| appended.dest.clone()).collect();
+    dests.into_iter().map(|dest| Secret { dest, len: Bytes::ZERO }).collect()
 }
 
 /// The time of everything that is not the store's.

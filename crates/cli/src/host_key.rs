@@ -61,7 +61,7 @@ pub(crate) fn read_public(path: &Path) -> Result<PublicKey, Failure> {
 }
 
 /// Reads the private half.
-fn read_private(path: &Path) -> Result<host_key::PrivateKey, Failure> {
+pub(crate) fn read_private(path: &Path) -> Result<host_key::PrivateKey, Failure> {
     let error = |source| Error::NotPrivate { path: path.to_owned(), source };
     host_key::find(&read(path)?, None).map_err(|source| {
         let hint = hint(&source);

@@ -1,5 +1,6 @@
 //! `calve check`: whether a system would start from an image, without making it.
 
+use calve_image_core::boot::initrd_secrets::Secret;
 use calve_image_core::boot::preflight::Finding;
 use calve_image_core::epoch::Epoch;
 use calve_image_core::formats::iso::loaders::Wishes;
@@ -114,6 +115,9 @@ fn of_disk(args: &Args, terminal: Terminal) -> Result<Verdict, Failure> {
         }
         Err(error) => (Vec::new(), Some(error.into())),
     };
+    for Secret { dest, .. } in &subject.secrets {
+        terminal.say(format!("needs     --initrd-secret {dest}=FILE, whenever an image is made"));
+    }
     let profile = Some(blueprint.profile.name);
     Ok(Verdict { toplevel, profile, findings, side: Side::Layout, refusal })
 }

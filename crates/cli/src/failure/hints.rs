@@ -3,6 +3,7 @@
 use std::io;
 
 use calve_image_core::boot::preflight::{Finding, Severity};
+use calve_image_core::boot::remote_unlock;
 use calve_image_core::disk::LayoutError;
 use calve_image_core::formats::fill::FillError;
 use calve_image_core::formats::{disk, iso, lxc, wsl};
@@ -45,8 +46,24 @@ impl From<disk::Error> for Failure {
             disk::Error::Layout(error) => error.into(),
             disk::Error::Homeless { .. } => Self::new(Kind::Usage, error)
                 .hint("put it where a volume is mounted: --overlay DIR:/persist, say"),
+            disk::Error::Secrets(_) => Self::new(Kind::Refused, error)
+                .hint("let boot.initrd.secrets name a file outside of /etc, such as /var/lib/…"),
             disk::Error::Fill(error) => error.into(),
             disk::Error::Esp(_) | disk::Error::Stage1(_) => Self::new(Kind::Failed, error),
+        }
+    }
+}
+
+impl From<remote_unlock::Error> for Failure {
+    fn from(error: remote_unlock::Error) -> Self {
+        match error {
+            remote_unlock::Error::Refused(findings) => {
+                let note = refusals(&findings, Side::Layout);
+                Self::new(Kind::Refused, remote_unlock::Error::Refused(findings)).note(note)
+            }
+            remote_unlock::Error::Stage1(_) | remote_unlock::Error::Secrets(_) => {
+                Self::new(Kind::Failed, error)
+            }
         }
     }
 }

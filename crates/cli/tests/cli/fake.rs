@@ -140,6 +140,38 @@ impl Fake {
         self.put(MODULES, "lib/modules/6.12/modules.builtin", &(builtin() + &list));
     }
 
+    /// Replaces the initrd by one with these files.
+    pub(crate) fn initrd(&self, files: &[(&str, &str)]) {
+        let records = files.iter().enumerate();
+        let records = records.map(|(at, (name, text))| record(at + 1, name, 0o100_555, text));
+        let archive = records.chain([record(0, "TRAILER!!!", 0, "")]).collect::<Vec<_>>().concat();
+        fs::write(self.path(INITRD, "initrd"), archive).unwrap();
+    }
+
+    /// Lets its boot loader's installer append secrets to the initrd: DEST and SOURCE of each.
+    pub(crate) fn appends(&self, secrets: &[(&str, &str)]) {
+        let mut script =
+            "#!/nix/store/bash -e\n\ntmp=$(mktemp -d ${TMPDIR:-/tmp}/x.XXXX)\n".to_owned();
+        for (dest, source) in secrets {
+            script.push_str(&format!(
+                "mkdir -p $(dirname \"$tmp/.initrd-secrets/{dest}\")\n\
+                 cp -a {source} \"$tmp/.initrd-secrets/{dest}\"\n\n"
+            ));
+        }
+        script.push_str("(cd \"$tmp\" && find . -mindepth 1 | cpio -o -H newc) | gzip >> \"$1\"\n");
+        self.put(ETC, "bin/append-initrd-secrets", &script);
+        let kernel = "\"kernel\":";
+        let program = format!("/nix/store/{ETC}/bin/append-initrd-secrets");
+        let json =
+            boot_json().replace(kernel, &format!("\"initrdSecrets\": {program:?}, {kernel}"));
+        self.put(TOPLEVEL, "boot.json", &json);
+    }
+
+    /// The bytes of the initrd.
+    pub(crate) fn initrd_bytes(&self) -> Vec<u8> {
+        fs::read(self.path(INITRD, "initrd")).unwrap()
+    }
+
     /// Replaces the toplevel's init.
     pub(crate) fn init(&self, text: &str) {
         fs::remove_file(self.path(TOPLEVEL, "init")).unwrap();
@@ -197,12 +229,21 @@ fn builtin() -> String {
 
 /// A cpio archive (newc) with nothing in it but its end, as the kernel reads it.
 fn initrd() -> Vec<u8> {
-    let name = "TRAILER!!!\0";
-    let fields = [0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, name.len(), 0];
-    let fields: String = fields.map(|field| format!("{field:08x}")).concat();
-    let mut archive = format!("070701{fields}{name}").into_bytes();
+    let mut archive = record(0, "TRAILER!!!", 0, "");
     archive.resize(archive.len().next_multiple_of(512), 0);
     archive
+}
+
+/// One entry of an archive.
+fn record(inode: usize, name: &str, mode: usize, text: &str) -> Vec<u8> {
+    let name_size = name.len() + 1;
+    let fields = [inode, mode, 0, 0, 1, 0, text.len(), 0, 0, 0, 0, name_size, 0];
+    let fields: String = fields.map(|field| format!("{field:08x}")).concat();
+    let mut record = format!("070701{fields}{name}\0").into_bytes();
+    record.resize(record.len().next_multiple_of(4), 0);
+    record.extend_from_slice(text.as_bytes());
+    record.resize(record.len().next_multiple_of(4), 0);
+    record
 }
 
 /// As `nix-store --dump-db` prints it; the toplevel refers to everything.

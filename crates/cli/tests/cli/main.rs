@@ -8,6 +8,7 @@ mod boot;
 mod build_disk;
 mod build_iso;
 mod build_lxc;
+mod build_secrets;
 mod build_wsl;
 mod cache;
 mod check;

@@ -4,9 +4,13 @@
 //! automatic size holds three generations of everything that one needs, and never less than what
 //! firmware and later kernels are comfortable with.
 
+use std::sync::Arc;
+
+use super::initrd_secrets::cpio;
 use super::systemd_boot::{Content, Files};
 use crate::epoch::Epoch;
 use crate::inputs::store::HostStore;
+use crate::inputs::store_path::StoreFile;
 use crate::tree::path::PathError;
 use crate::tree::source::SourceError;
 use crate::tree::{Entry, HostDir, Kind, Meta, Mode, Source, TreePath};
@@ -30,6 +34,9 @@ pub enum Error {
     /// A name is none.
     #[error(transparent)]
     Path(#[from] PathError),
+    /// Secrets that make no archive.
+    #[error(transparent)]
+    Secrets(#[from] cpio::Error),
 }
 
 /// Turns the files into entries; paths are below the ESP's root, parents are left to the tree.
@@ -39,15 +46,19 @@ pub fn entries(
     epoch: Epoch,
 ) -> Result<Vec<(TreePath, Entry)>, Error> {
     let directory = HostDir::open(store.directory())?;
+    let in_store = |file: &StoreFile| -> Result<Source, Error> {
+        let below = format!("{}/{}", file.path().base_name(), file.inner());
+        Ok(directory.file(below.trim_end_matches('/').as_bytes())?)
+    };
     files
         .0
         .iter()
         .map(|(path, content)| {
             let source = match content {
                 Content::Text(text) => Source::bytes(text.as_bytes()),
-                Content::Store(file) => {
-                    let below = format!("{}/{}", file.path().base_name(), file.inner());
-                    directory.file(below.trim_end_matches('/').as_bytes())?
+                Content::Store(file) => in_store(file)?,
+                Content::Initrd { file, appendix } => {
+                    Source::Plan(Arc::new(appendix.initrd(&in_store(file)?, in_store)?))
                 }
             };
             // FAT has no modes; a mounted ESP shows all files alike.

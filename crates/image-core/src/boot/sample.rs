@@ -24,6 +24,24 @@ pub(crate) const SYSTEMD: &str = "dkjkx193vdcfsb620i6awinym48z03lq-systemd-257";
 const INSTALLER: &str = "y9i4scmv78gywlhbm19i3pg3cld72p8d";
 const BUILDER: &str = "dc5k4dn45d4spay66vy6alhcbycbmzds-systemd-boot";
 
+pub(crate) const APPENDER: &str = "qaakrj9a3lf484bs3l9n77gk1x84j3jk-append-initrd-secrets";
+
+/// The script that NixOS makes to append secrets.
+pub(crate) fn appender(secrets: &[(&str, &str)]) -> String {
+    let mut script =
+        "#!/bin/bash -e\ntmp=$(mktemp -d ${TMPDIR:-/tmp}/initrd-secrets.XXXXXXXXXX)\n\n".to_owned();
+    for (dest, source) in secrets {
+        script.push_str(&format!(
+            "mkdir -p $(dirname \"$tmp/.initrd-secrets/{dest}\")\n\
+             cp -a {source} \"$tmp/.initrd-secrets/{dest}\"\n\n"
+        ));
+    }
+    script
+        + "# mindepth 1 so that we don't change the mode of /\n\
+              (cd \"$tmp\" && find . -mindepth 1 -print0 | sort -z | cpio --quiet -o -H newc -R +0:+0 \
+              --reproducible --null) | \\\n  /bin/gzip -9n >> \"$1\"\n"
+}
+
 /// What a test may change.
 pub(crate) struct Sample {
     pub fstab: String,
@@ -94,6 +112,16 @@ impl Sample {
         &mut self.boot_json["org.nixos.bootspec.v1"]
     }
 
+    /// Lets both configurations append secrets, DEST and SOURCE each, to the initrd that they share.
+    pub(crate) fn appends(&mut self, secrets: &[(&str, &str)]) {
+        let program = format!("{APPENDER}/bin/append-initrd-secrets");
+        self.files.push((program.clone(), appender(secrets)));
+        let program = json!(format!("/nix/store/{program}"));
+        self.spec()["initrdSecrets"] = program.clone();
+        let child = &mut self.boot_json["org.nixos.specialisation.v1"]["debug"];
+        child["org.nixos.bootspec.v1"]["initrdSecrets"] = program;
+    }
+
     fn put(&self, path: &str, content: impl AsRef<[u8]>) -> PathBuf {
         let file = self.root.path().join("nix/store").join(path);
         fs::create_dir_all(file.parent().unwrap()).unwrap();
@@ -119,7 +147,9 @@ impl Sample {
     /// Writes everything down.
     pub(crate) fn build(self) -> Built {
         self.toplevel(TOP, &self.fstab, &self.boot_json.to_string());
-        self.toplevel(CHILD, &self.child_fstab, &document(CHILD).to_string());
+        let child = &self.boot_json["org.nixos.specialisation.v1"]["debug"];
+        let child = if child.is_null() { document(CHILD) } else { child.clone() };
+        self.toplevel(CHILD, &self.child_fstab, &child.to_string());
         self.put(&format!("{KERNEL}/bzImage"), vec![1; 3000]);
         let files: Vec<(&str, u32, &[u8])> =
             self.initrd.iter().map(|(name, text)| (*name, 0o100_444, text.as_bytes())).collect();

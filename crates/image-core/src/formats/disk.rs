@@ -3,8 +3,10 @@
 //! [`check`] holds the closure against the layout and is all that `calve check` does; [`plan`] goes on
 //! from there to bytes. Both decide everything before anything is written.
 
-use crate::boot::preflight::{self, Report, Target};
-use crate::boot::{esp, systemd_boot};
+use crate::boot::esp;
+use crate::boot::initrd_secrets::{self, KeepError, Place, Secret, Wanted};
+use crate::boot::preflight::{self, Offer, Report, Target};
+use crate::boot::systemd_boot::{self, Wishes};
 use crate::disk::{self, Architecture, Geometry, Given, Layout, LayoutError, PartitionKind};
 use crate::epoch::Epoch;
 use crate::formats::Input;
@@ -28,6 +30,8 @@ pub struct DiskSpec<'a> {
     pub overlays: &'a [Overlay],
     /// What those files' owners and modes are, where the host cannot say.
     pub rules: &'a [Rule],
+    /// The secrets that somebody brings for initrds.
+    pub initrd_secrets: &'a [Secret],
     /// Where ids come from that neither layout nor closure fixes.
     pub ids: &'a Ids,
     /// The time of everything that is not the store's.
@@ -95,6 +99,9 @@ pub enum Error {
         /// The file.
         path: TreePath,
     },
+    /// A secret cannot be kept where the running system looks for it.
+    #[error(transparent)]
+    Secrets(#[from] KeepError),
     /// The volumes have no room, or are no volumes.
     #[error(transparent)]
     Layout(#[from] LayoutError),
@@ -106,11 +113,13 @@ pub enum Error {
 /// [`Error::Refused`] with all findings, or what cannot be read.
 pub fn check(spec: &DiskSpec<'_>, input: Input<'_>) -> Result<Checked, Error> {
     // What refuses the boot loader is a finding; what then cannot be planned follows from it.
-    let esp = systemd_boot::plan(input.store, input.system, &spec.boot, spec.epoch)
+    let wishes = Wishes { options: &spec.boot, secrets: spec.initrd_secrets, epoch: spec.epoch };
+    let esp = systemd_boot::plan(input.store, input.system, wishes)
         .map_err(Error::from)
         .and_then(|files| Ok(esp::entries(input.store, &files, spec.epoch)?));
     let room = esp.as_ref().ok().map(|entries| esp::room(entries));
-    let offer = fit::offer(&spec.layout, room, spec.target);
+    let secrets = spec.initrd_secrets.iter().map(|secret| secret.dest.clone()).collect();
+    let offer = Offer { secrets, ..fit::offer(&spec.layout, room, spec.target) };
     let report = preflight::check(input.store, input.system, input.closure, &offer)?;
     if report.is_refused() {
         return Err(Error::Refused(report));
@@ -147,20 +156,23 @@ fn tree(
 ) -> Result<Tree, Error> {
     let mount = layout.partitions.iter().find(|partition| partition.kind == PartitionKind::Esp);
     let mount = mount.and_then(|esp| esp.content.mount()).ok_or(Error::NoEsp)?;
+    let (etc, mount_points) = (etc(input)?, layout.mounts());
     let fill = Fill {
         overlays: spec.overlays,
         rules: spec.rules,
         epoch: spec.epoch,
-        etc: etc(input)?,
+        etc,
         registration: false,
-        mount_points: &layout.mounts(),
+        mount_points: &mount_points,
     };
+    let place = Place { etc, mount_points: &mount_points, epoch: spec.epoch };
     fill.tree(input, |tree| {
         let layer = tree.layer("the boot loader");
         for (path, entry) in esp {
             tree.add(layer, mount.join(&path), entry);
         }
-        Ok(())
+        let wanted = Wanted::read(input.store, input.system).map_err(systemd_boot::Error::from)?;
+        Ok(initrd_secrets::keep(tree, &wanted, spec.initrd_secrets, place)?)
     })
 }
 

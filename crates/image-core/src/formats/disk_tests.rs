@@ -32,6 +32,7 @@ fn with<T>(
         boot: systemd_boot::Options::default(),
         overlays,
         rules: &[],
+        initrd_secrets: &[],
         ids: &ids,
         epoch: EPOCH,
         target: Target::Qemu,

@@ -31,7 +31,7 @@ pub fn offer(layout: &Layout, room: Option<Room>, target: Target) -> Offer {
     let (esp_needed, esp_auto) =
         room.map_or((Bytes::ZERO, Bytes::ZERO), |room| (room.needed, room.auto));
     let volumes = layout.partitions.iter().filter_map(volume).collect();
-    Offer { volumes, esp_needed, esp_auto, target }
+    Offer { volumes, esp_needed, esp_auto, target, ..Offer::default() }
 }
 
 /// Describes what is in a partition; none where it is empty.

@@ -7,7 +7,8 @@
 //! - [`bootspec`]: kernel, initrd and command line, per specialisation
 //! - [`fstab`], [`crypttab`] (each a [`table`]), [`device_spec`]: what a system mounts and how it names
 //!   the devices
-//! - [`initrd`], [`stage1`]: what the first stage has at hand and what it will do
+//! - [`initrd`], [`stage1`]: what the first stage has at hand and what it will do; [`remote_unlock`]: how it can
+//!   be reached; [`secret_appender`]: which secrets it needs
 //! - [`installer`]: which boot loader the closure would install; [`builder`]: how it is configured
 //! - [`script`]: what starts a program; [`first_boot`]: what a closure does once
 //! - [`activation`]: what the first activation would make
@@ -43,7 +44,9 @@ pub mod nix_db;
 pub mod overlay;
 pub mod path_info;
 pub mod registration;
+pub mod remote_unlock;
 pub mod script;
+pub mod secret_appender;
 pub mod stage1;
 pub mod store;
 pub mod store_db;

@@ -14,6 +14,7 @@ use super::crypttab::{self, Volume};
 use super::device_spec::DeviceSpec;
 use super::fstab::{self, Fstab, Mount};
 use super::initrd::{self, Initrd, Limits, module_name};
+use super::remote_unlock::{self, RemoteUnlock};
 use super::store::{self, HostStore};
 use super::store_path::StoreFile;
 
@@ -73,6 +74,8 @@ pub struct Stage1 {
     /// Whether it prepares an upper directory for an `/etc` that is an overlay
     /// (`system.etc.overlay.mutable`; nixpkgs' unit `rw-etc.service`).
     pub writable_etc: bool,
+    /// What it has for somebody who unlocks its volumes from afar.
+    pub remote: RemoteUnlock,
 }
 
 impl Stage1 {
@@ -99,13 +102,17 @@ impl Stage1 {
             // A program need not be looked at, and is large.
             places.remove("init");
         }
-        let wanted = places.values().cloned().collect();
+        let mut wanted = remote_unlock::files(&initrd, limits.file);
+        wanted.extend(places.values().cloned());
         let contents = Initrd::extract(store.open(file)?, &wanted, &limits).map_err(wrong)?;
         let text = |path: &str| {
             let content = contents.get(places.get(path)?)?;
             Some(String::from_utf8_lossy(content).into_owned())
         };
+        // A program instead of a script says nothing, and is not systemd.
+        let script = (!is_systemd).then(|| text("init").unwrap_or_default());
         Ok(Self {
+            remote: RemoteUnlock::read(&initrd, &contents, script.as_deref()),
             kind: if is_systemd { Kind::Systemd } else { Kind::Scripted },
             modules: initrd.modules(),
             mounts: mounts(
@@ -113,7 +120,7 @@ impl Stage1 {
                 &[text("etc/fstab"), text("-initrd-fstab")],
                 text("-initrd-fsinfo"),
             )?,
-            volumes: volumes(file, text("etc/crypttab"), text("init"))?,
+            volumes: volumes(file, text("etc/crypttab"), script)?,
             writable_etc: initrd.entries().any(|(name, _)| name.ends_with(b"/rw-etc.service")),
         })
     }

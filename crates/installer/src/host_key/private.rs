@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 use super::base64;
 use super::block::{BEGIN, Block, END};
 use super::public::{self, Algorithm, PublicKey};
-use super::wire::Wire;
+use super::wire::{self, Wire};
 
 const MAGIC: &[u8] = b"openssh-key-v1\0";
 
@@ -96,6 +96,38 @@ impl PrivateKey {
         }
         let public = of_section(section, blob)?;
         Ok(Self { public, bytes })
+    }
+
+    /// Makes an Ed25519 key of 32 bytes that nobody else knows; `check` is any number.
+    ///
+    /// The bytes come from whoever has a random source: nothing here reads the system's.
+    pub fn generate(seed: &[u8; 32], check: u32, comment: &str) -> Self {
+        let point = SigningKey::from_bytes(seed).verifying_key();
+        let word = Algorithm::Ed25519.word().as_bytes();
+        let mut blob = Vec::new();
+        wire::put(&mut blob, word);
+        wire::put(&mut blob, point.as_bytes());
+        // Room for all of it: a buffer that grows leaves copies behind.
+        let mut section = Zeroizing::new(Vec::with_capacity(256 + comment.len()));
+        section.extend_from_slice(&check.to_be_bytes());
+        section.extend_from_slice(&check.to_be_bytes());
+        wire::put(&mut section, word);
+        wire::put(&mut section, point.as_bytes());
+        let pair = Zeroizing::new([seed.as_slice(), point.as_bytes()].concat());
+        wire::put(&mut section, &pair);
+        wire::put(&mut section, comment.as_bytes());
+        let padding = section.len().next_multiple_of(PADDED) - section.len();
+        section.extend((1u8..).take(padding));
+        let mut bytes = Zeroizing::new(Vec::with_capacity(section.len() + blob.len() + 64));
+        bytes.extend_from_slice(MAGIC);
+        for text in ["none", "none", ""] {
+            wire::put(&mut bytes, text.as_bytes());
+        }
+        bytes.extend_from_slice(&1u32.to_be_bytes());
+        wire::put(&mut bytes, &blob);
+        wire::put(&mut bytes, &section);
+        let public = PublicKey::ed25519(blob, comment);
+        Self { public, bytes }
     }
 
     /// Returns the public half, called what the private one's comment says.

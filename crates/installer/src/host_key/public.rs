@@ -146,6 +146,11 @@ impl PublicKey {
         (is_whole && wire.is_over()).then(|| Self { algorithm, blob: blob.to_vec(), comment })
     }
 
+    /// Takes the bytes of an Ed25519 key that was made here.
+    pub(super) fn ed25519(blob: Vec<u8>, comment: &str) -> Self {
+        Self { algorithm: Algorithm::Ed25519, blob, comment: comment.to_owned() }
+    }
+
     /// Returns what sort of key it is.
     pub fn algorithm(&self) -> Algorithm {
         self.algorithm

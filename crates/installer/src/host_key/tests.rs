@@ -321,6 +321,27 @@ fn places_that_take_no_key() {
     assert_eq!(names(directory.path()), ["file", "link"]);
 }
 
+/// A key that is made here is one to `ssh-keygen`, whatever it is called.
+#[test]
+fn keys_made_here() {
+    let Some(keygen) = Keygen::new() else { return };
+    for comment in
+        ["", "a", "ab", "initrd of a system with a name that is longer than a line of base64"]
+    {
+        let key = PrivateKey::generate(&[7; 32], 0x0102_0304, comment);
+        let text = key.text();
+        assert!(find(&text, Some(key.public())).unwrap().public().line() == key.public().line());
+        let file = keygen.path("made");
+        fs::write(&file, &text).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+        assert_eq!(keygen.run(&["-y", "-f", "made"]).trim_end(), key.public().line());
+        assert!(keygen.run(&["-l", "-f", "made"]).contains(&key.public().to_string()));
+        assert!(!format!("{key:?}").contains("BwcHBw"), "it prints its fingerprint only");
+    }
+    let other = PrivateKey::generate(&[8; 32], 0x0102_0304, "");
+    assert!(!other.public().is_same(PrivateKey::generate(&[7; 32], 0, "").public()));
+}
+
 proptest! {
     #[test]
     fn no_text_is_too_odd(text: Vec<u8>) {

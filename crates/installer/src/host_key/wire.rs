@@ -1,5 +1,12 @@
 //! The SSH encoding of RFC 4251: numbers of four bytes, and bytes with their length before them.
 
+/// Writes bytes with their length before them; what is written here is never that long.
+pub(super) fn put(out: &mut Vec<u8>, bytes: &[u8]) {
+    let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+    out.extend_from_slice(&length.to_be_bytes());
+    out.extend_from_slice(bytes);
+}
+
 /// What is left to read; every answer is nothing where too little is left.
 #[derive(Clone, Copy)]
 pub(super) struct Wire<'a>(pub(super) &'a [u8]);

@@ -5,13 +5,16 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use calve_image_core::boot::preflight::Target;
-use calve_image_core::formats::{Container, disk};
+use calve_image_core::formats::Container;
+use calve_image_core::formats::disk::{self, DiskSpec};
 use calve_image_core::plan::Plan;
 use calve_image_core::region::Keys;
 use calve_image_core::report::Report;
 use calve_image_core::units::Bytes;
 
+use super::beside::{self, Beside};
 use super::delivery::{self, Delivery, DeliveryArgs, Destination, OverlayArgs};
+use super::initrd_secrets::{Given, SecretArgs};
 use super::outlet::Outlet;
 use crate::blueprint::Blueprint;
 use crate::failure::Failure;
@@ -58,6 +61,9 @@ pub(crate) struct Args {
     seed: Option<String>,
 
     #[command(flatten)]
+    secrets: SecretArgs,
+
+    #[command(flatten)]
     delivery: DeliveryArgs,
 }
 
@@ -66,6 +72,7 @@ pub(crate) struct Args {
 struct Spec {
     blueprint: Blueprint,
     format: Container,
+    secrets: SecretArgs,
     delivery: Delivery,
 }
 
@@ -85,7 +92,12 @@ impl Spec {
             ..blueprint
         };
         let delivery = args.delivery.resolve(args.output);
-        Ok((Self { blueprint, format, delivery }, args.system))
+        if delivery.destination == Destination::Stdout && args.secrets.needs_a_name() {
+            let message =
+                "--unlock-ssh writes files beside the image, which stdout has no place for";
+            return Err(Failure::usage(message).hint("name the image with --output FILE"));
+        }
+        Ok((Self { blueprint, format, secrets: args.secrets, delivery }, args.system))
     }
 }
 
@@ -116,12 +128,14 @@ pub(crate) fn run(args: Args, terminal: Terminal) -> Result<(), Failure> {
     let name = format!("{}.{}", found.toplevel.name(), spec.format.word());
     let destination = spec.delivery.destination.clone().or_named(name);
     let subject = spec.blueprint.subject(found)?;
-    let disk = disk::plan(&spec.blueprint.spec(&subject), subject.input())?;
+    let given = spec.secrets.read(subject.input(), terminal)?;
+    let wanted = DiskSpec { initrd_secrets: &given.secrets, ..spec.blueprint.spec(&subject) };
+    let disk = disk::plan(&wanted, subject.input())?;
     findings::warn(&disk.report.findings, findings::Side::Layout, terminal);
     let image = spec.format.wrap(&disk.plan).map_err(Failure::internal)?;
     let report = Report::of(subject.input(), &disk, spec.format, &image);
     terminal.say(layout(&report));
-    let report = spec.write(&image, &destination, report, terminal)?;
+    let report = spec.write(&image, &given, &destination, report, terminal)?;
     let drawing = || disk_drawing::Disk::from(&report.disk).text();
     spec.delivery.show(&destination, &image, &report, drawing, terminal)
 }
@@ -131,18 +145,32 @@ impl Spec {
     fn write(
         &self,
         image: &Plan,
+        given: &Given,
         destination: &Destination,
         report: Report,
         terminal: Terminal,
     ) -> Result<Report, Failure> {
         let started = Instant::now();
-        let Some(outlet) = Outlet::open(destination, self.delivery.existing, terminal)? else {
+        let mut keys = Keys::none();
+        given.lend(&mut keys);
+        let existing = self.delivery.existing;
+        let open = if keys.is_empty() { Outlet::open } else { Outlet::open_private };
+        let Some(outlet) = open(destination, existing, terminal)? else {
             return Ok(report);
         };
         let name = outlet.name();
-        let written = outlet.write(image, &Keys::none(), self.delivery.digest)?;
+        let beside = match (&given.unlock, destination) {
+            (Some(unlock), Destination::File(path)) => Beside::write(unlock, path, existing)?,
+            (_, _) => Beside::default(),
+        };
+        let written = outlet.write_with(image, &keys, self.delivery.digest, beside)?;
         let report = report.written(&written);
         terminal.say(done(&report, &name, started.elapsed().as_secs()));
+        if let (Some(unlock), Destination::File(path)) = (&given.unlock, destination) {
+            let ticket = beside::with_ending(path, ".unlock.toml");
+            let (ticket, key) = (ticket.display(), &unlock.host_key);
+            terminal.say(format!("unlock    calve unlock {ticket}; its host key is {key}"));
+        }
         Ok(report)
     }
 }

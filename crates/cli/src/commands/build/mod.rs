@@ -1,13 +1,16 @@
 //! `calve build`: one kind of image per file.
 
 mod archive;
+mod beside;
 mod compression;
 mod delivery;
 mod disk;
+mod initrd_secrets;
 mod iso;
 mod lxc;
 mod outlet;
 mod packing;
+mod unlock_host;
 mod wsl;
 
 use crate::failure::Failure;
@@ -16,7 +19,7 @@ use crate::terminal::Terminal;
 /// Make an image of a system
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
-    Disk(disk::Args),
+    Disk(Box<disk::Args>),
     Iso(Box<iso::Args>),
     Lxc(lxc::Args),
     Wsl(wsl::Args),
@@ -25,7 +28,7 @@ pub(crate) enum Command {
 /// Makes the image.
 pub(crate) fn run(command: Command, terminal: Terminal) -> Result<(), Failure> {
     match command {
-        Command::Disk(args) => disk::run(args, terminal),
+        Command::Disk(args) => disk::run(*args, terminal),
         Command::Iso(args) => iso::run(*args, terminal),
         Command::Lxc(args) => lxc::run(args, terminal),
         Command::Wsl(args) => wsl::run(args, terminal),

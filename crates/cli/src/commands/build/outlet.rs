@@ -16,6 +16,7 @@ use calve_image_core::pack;
 use calve_image_core::plan::Plan;
 use calve_image_core::region::{self, Cancel, FreshFile, Keys, Region, Written};
 
+use super::beside::Beside;
 use super::delivery::Destination;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
@@ -111,6 +112,17 @@ impl Outlet {
 
     /// Writes the image.
     pub(super) fn write(self, image: &Plan, keys: &Keys, digest: bool) -> Result<Written, Failure> {
+        self.write_with(image, keys, digest, Beside::default())
+    }
+
+    /// The same, with files beside it: they get their names with the image, or not at all.
+    pub(super) fn write_with(
+        self,
+        image: &Plan,
+        keys: &Keys,
+        digest: bool,
+        beside: Beside,
+    ) -> Result<Written, Failure> {
         let written = self.work("writing", |options| {
             let options = region::Options { digest, ..options };
             match &self.target {
@@ -125,7 +137,11 @@ impl Outlet {
             }
         })?;
         if let Target::File(output) = self.target {
-            output.commit()?;
+            let named = beside.commit()?;
+            if let Err(error) = output.commit() {
+                named.remove();
+                return Err(error.into());
+            }
         }
         Ok(written)
     }

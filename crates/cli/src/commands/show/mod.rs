@@ -3,6 +3,7 @@
 mod image;
 mod live;
 mod profile;
+mod remote;
 mod system;
 mod verify;
 

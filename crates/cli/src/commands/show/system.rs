@@ -11,6 +11,7 @@ use calve_image_core::report::DiskReport;
 use serde::Serialize;
 
 use super::Args;
+use super::remote::Remote;
 use crate::biggest::Biggest;
 use crate::blueprint::Blueprint;
 use crate::disk_drawing::Disk;
@@ -31,7 +32,9 @@ pub(super) fn show(path: &Path, args: &Args, terminal: Terminal) -> Result<(), F
         Err(error) => return Err(error.into()),
     };
     let medium = Medium::of(subject.input())?;
-    let document = Document { medium, ..Document::of(subject.input(), &args.profile, disk) };
+    let remote = Remote::of(subject.input())?;
+    let document =
+        Document { medium, remote, ..Document::of(subject.input(), &args.profile, disk) };
     if args.json { terminal.print_json(&document) } else { terminal.print(&text(&document)) }
 }
 
@@ -53,6 +56,9 @@ struct Document {
     /// The ISO that it could be; none where it would not start from one.
     #[serde(rename = "iso")]
     medium: Option<Medium>,
+    /// What its initrd has for somebody who unlocks it from afar; none where it has no initrd.
+    #[serde(flatten)]
+    remote: Option<Remote>,
 }
 
 /// What a system that starts from an ISO needs of it.
@@ -99,6 +105,7 @@ impl Document {
             profile: profile.to_owned(),
             planned,
             medium: None,
+            remote: None,
         }
     }
 }
@@ -156,6 +163,9 @@ fn text(document: &Document) -> String {
     text.push_str(&format!("\n{}", document.biggest.text()));
     if let Some(medium) = &document.medium {
         text.push_str(&format!("\nas an ISO: {}\n", medium.text()));
+    }
+    if let Some(remote) = &document.remote {
+        text.push_str(&remote.text());
     }
     let profile = &document.profile;
     text.push_str(&match &document.planned {

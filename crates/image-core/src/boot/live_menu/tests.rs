@@ -63,7 +63,7 @@ fn systemd_boot_has_kernels_beside_its_entries() {
     );
     let text = |name: &str| match &files[name] {
         Content::Text(text) => text.clone(),
-        Content::Store(file) => file.to_string(),
+        Content::Store(file) | Content::Initrd { file, .. } => file.to_string(),
     };
     assert_eq!(
         text("loader/entries/nixos-copytoram.conf"),

@@ -13,6 +13,7 @@
 //! - [`unique`]: no two volumes under one name
 //! - [`modules`]: what stage 1 can drive
 //! - [`startup`]: boot loader, kernel, `init=`, the ESP
+//! - [`secrets`]: what the initrd needs that no closure holds
 //!
 //! Not checked: whether the kernel supports the target's hardware beyond QEMU's disks.
 
@@ -30,6 +31,7 @@ pub mod adopt;
 pub mod modules;
 pub mod mounts;
 pub mod offer;
+pub mod secrets;
 pub mod startup;
 pub mod unique;
 pub mod unlocking;
@@ -107,12 +109,14 @@ pub fn check(
         startup::check(store, &subject, &mut findings);
         // Without a kernel nothing is mounted either.
         if configuration.bootspec.is_some() {
+            secrets::check(store, &subject, &mut findings);
             unlocking::check(&subject, &mut findings);
             mounts::check(&subject, &mut adopted, &mut findings);
             modules::check(&subject, &mut findings);
         }
     }
     findings.specialisation = None;
+    secrets::unknown(store, system, offer.secrets.iter().cloned(), &mut findings);
     unique::check(offer, &adopted, &mut findings);
     Ok(Report { findings: findings.sorted(), adopted })
 }

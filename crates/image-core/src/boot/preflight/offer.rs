@@ -1,5 +1,8 @@
 //! What a layout will make, as far as a closure can tell the difference.
 
+use std::collections::BTreeSet;
+
+use crate::tree::TreePath;
 use crate::units::Bytes;
 
 /// A machine that an image is for.
@@ -48,6 +51,8 @@ pub struct Offer {
     pub esp_auto: Bytes,
     /// The machine that the image is for.
     pub target: Target,
+    /// The secrets that somebody brings for initrds, by where the first stage finds them.
+    pub secrets: BTreeSet<TreePath>,
 }
 
 impl Offer {

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use super::tests::offer;
 use super::*;
+use crate::boot::sample::appender;
 use crate::inputs::closure::PathInfo;
 use crate::inputs::initrd::tests::archive;
 use crate::inputs::store_path::StorePath;
@@ -108,7 +109,7 @@ fn said(folder: &str, installer: &str) -> (Vec<String>, BTreeMap<usize, Adopted>
         real.initrd(&initrd);
     }
     if let Some(program) = named("initrdSecrets") {
-        real.put(&program, "#!/bin/bash -e\ncp -a /key \"$tmp/.initrd-secrets/etc/ssh/key\"\n");
+        real.put(&program, appender(&[("/etc/ssh/nitrd_host_key", "/root/initrd_host_key")]));
     }
     let systemd = real.root.path().join("nix/store").join(&top).join("systemd");
     symlink(format!("/nix/store/{BUILDER}"), systemd).unwrap();
@@ -149,7 +150,7 @@ fn systems_that_fit() {
 fn an_encrypted_root() {
     let (findings, _) = said("luks-initrd-ssh", &systemd_boot());
     let expected = [
-        "Refusal initrd secrets: the initrd of the store, without secrets",
+        "Refusal initrd secrets: no such secret",
         "Refusal /dev/mapper/cryptroot: no encrypted volume of that name",
         "Refusal /: the plain volume \"root\"",
     ];

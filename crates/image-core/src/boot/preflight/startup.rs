@@ -98,17 +98,21 @@ fn additions(subject: &Subject<'_>, findings: &mut Findings) {
     }
 }
 
-/// What entries would need beyond the closure.
-pub(crate) fn extras(spec: &Bootspec, findings: &mut Findings) {
+/// What no medium has: it is the same for everybody who gets it, and never written again.
+pub(crate) fn refuse_secrets(spec: &Bootspec, findings: &mut Findings) {
     if let Some(program) = &spec.initrd_secrets {
         findings.refuse(Told {
             about: "initrd secrets".to_owned(),
             wants: format!("secrets appended to its initrd by {program}"),
             gives: "the initrd of the store, without secrets".to_owned(),
-            mend: "leave boot.initrd.secrets (and SSH host keys in the initrd) out for now"
+            mend: "leave boot.initrd.secrets (and SSH host keys in the initrd) out, or make a disk"
                 .to_owned(),
         });
     }
+}
+
+/// What entries would need beyond the closure.
+pub(crate) fn extras(spec: &Bootspec, findings: &mut Findings) {
     if !spec.extra_initrds.is_empty() {
         findings.refuse(Told {
             about: "initrd".to_owned(),

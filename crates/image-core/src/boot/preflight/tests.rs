@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::*;
 use crate::boot::sample::{INITRD, KERNEL, Sample};
+use crate::tree::TreePath;
 use crate::units::{Bytes, MIB};
 
 /// What a plain disk makes: an ESP and a root, all names free.
@@ -24,7 +25,8 @@ pub(super) fn offer() -> Offer {
         ..Volume::default()
     };
     let esp_auto = Bytes::new(512 * MIB.get());
-    Offer { volumes: vec![esp, root], esp_needed: MIB, esp_auto, target: Target::Qemu }
+    let volumes = vec![esp, root];
+    Offer { volumes, esp_needed: MIB, esp_auto, target: Target::Qemu, ..Offer::default() }
 }
 
 fn checked(sample: Sample, offer: &Offer) -> Report {
@@ -320,6 +322,55 @@ fn what_entries_name_must_be_there() {
     assert_eq!(only(&report), (Refusal, "init=", "nothing there"));
     let report = with(|s| s.spec()["initrdSecrets"] = json!(format!("/nix/store/{KERNEL}/x")));
     assert_eq!(only(&report).1, "initrd secrets");
+}
+
+/// What is said of the secrets of a system: severity, what it wants and what the layout gives.
+fn of_secrets(appended: &[(&str, &str)], given: &[&str], offer: Offer) -> Vec<String> {
+    let mut sample = Sample::new();
+    sample.appends(appended);
+    let secrets = given.iter().map(|dest| TreePath::parse(dest).unwrap()).collect();
+    let report = checked(sample, &Offer { secrets, ..offer });
+    assert!(report.findings.iter().all(|finding| finding.about == "initrd secrets"), "{report:#?}");
+    let told = |found: &Finding| format!("{:?}: {} / {}", found.severity, found.wants, found.gives);
+    report.findings.iter().map(told).collect()
+}
+
+#[test]
+fn secrets_that_nobody_brings() {
+    let two = [("/etc/ssh/key", "/etc/secrets/key"), ("/auth", "/etc/secrets/auth")];
+    let missing = "Refusal: /auth in its initrd / no such secret";
+    let open = "Warning: secrets in its initrd / an ESP, which is not encrypted: whoever has the disk \
+                can read them";
+    assert_eq!(of_secrets(&two, &["/etc/ssh/key"], offer()), [missing, open]);
+    assert_eq!(of_secrets(&two, &["/etc/ssh/key", "/auth"], offer()), [open]);
+    let report = of_secrets(&two, &["/etc/ssh/key", "/auth", "/autj"], offer());
+    let list = "these secrets in its initrd: /etc/ssh/key, /auth";
+    assert_eq!(report, [format!("Refusal: {list} / one for /autj"), open.to_owned()]);
+    assert_eq!(
+        with(|s| s.appends(&two)).findings[0].mend.split(',').next(),
+        Some("give it with --initrd-secret /etc/ssh/key=FILE")
+    );
+    let unasked = of_secrets(&[], &["/x"], offer());
+    assert_eq!(unasked, ["Refusal: no secrets in its initrd / one for /x"]);
+    let file = format!("/nix/store/{KERNEL}/bzImage");
+    assert_eq!(of_secrets(&[("/k", &file)], &[], offer()), Vec::<String>::new());
+    let public = of_secrets(&[("/k", &file)], &["/k"], offer());
+    let wants = format!("/k from its own store, where it is no secret: {file}");
+    assert_eq!(public, [format!("Refusal: {wants} / one for /k")]);
+}
+
+#[test]
+fn secrets_that_the_next_rebuild_would_not_find() {
+    let said = |source: &str, offer: Offer| {
+        let said = of_secrets(&[("/k", source)], &["/k"], offer);
+        said.into_iter().find(|said| !said.contains("whoever has the disk"))
+    };
+    let wants = |source: &str| format!("to read {source} whenever its boot loader is installed");
+    assert_eq!(said("/etc/secrets/k", offer()), None);
+    let esp = "that place on the ESP, where anybody can read it";
+    assert_eq!(said("/boot/k", offer()), Some(format!("Refusal: {} / {esp}", wants("/boot/k"))));
+    let made = "no place for it: what lies there is made anew at every boot";
+    assert_eq!(said("/run/k", offer()), Some(format!("Warning: {} / {made}", wants("/run/k"))));
 }
 
 #[test]

@@ -50,9 +50,6 @@ impl<'a> Entry<'a> {
         specialisation: Option<&'a str>,
         spec: &'a Bootspec,
     ) -> Result<Self, Error> {
-        if spec.initrd_secrets.is_some() {
-            return Err(Error::Secrets { toplevel: spec.toplevel.clone() });
-        }
         if !spec.extra_initrds.is_empty() {
             let paths = spec.extra_initrds.clone();
             return Err(Error::ExtraInitrds { toplevel: spec.toplevel.clone(), paths });

@@ -8,17 +8,21 @@
 //! - `menu`: loader.conf, and the options of it that a profile may set
 //! - `entry`: the entries, their names and texts
 //!
-//! What the entries would need but an ESP made here cannot have is refused: initrd secrets, further
-//! initrds outside the closure, XBOOTLDR. Follows `systemd-boot-builder.py` in nixpkgs, the UAPI Boot
+//! Secrets are appended to the initrd that they are for ([`super::initrd_secrets`]), as the closure's own
+//! script would do. What the entries would need but an ESP made here cannot have is refused: secrets that
+//! nobody gave, further initrds outside the closure, XBOOTLDR. Follows `systemd-boot-builder.py` in nixpkgs, the UAPI Boot
 //! Loader Specification, loader.conf(5) and systemd.boot-assessment.
 
 use std::collections::BTreeMap;
 
+use super::initrd_secrets::{Appendix, Part, Secret, Wanted};
 use crate::epoch::Epoch;
 use crate::inputs::builder::Settings;
+use crate::inputs::secret_appender::{self, Appended, Origin};
 use crate::inputs::store::{self, HostStore};
 use crate::inputs::store_path::{StoreFile, StorePath};
 use crate::inputs::system::System;
+use crate::tree::TreePath;
 
 mod entry;
 mod menu;
@@ -66,13 +70,16 @@ pub enum Error {
         /// The name.
         name: String,
     },
-    /// Secrets must be appended to the initrd.
-    #[error(
-        "{toplevel} expects secrets in its initrd (boot.initrd.secrets), which calve does not add yet"
-    )]
-    Secrets {
+    /// It is not known which secrets must be appended to the initrd.
+    #[error(transparent)]
+    Appender(#[from] secret_appender::Error),
+    /// A secret must be appended to the initrd.
+    #[error("{toplevel} expects the secret {dest} in its initrd, which was not given")]
+    MissingSecret {
         /// Whose initrd.
         toplevel: StorePath,
+        /// Where its first stage looks for it.
+        dest: TreePath,
     },
     /// Further initrds are not part of the closure.
     #[error("{toplevel} expects further initrds on the ESP that no store path holds: {}", paths.join(", "))]
@@ -163,6 +170,13 @@ impl Machine {
 pub enum Content {
     /// A file of the closure, links followed.
     Store(StoreFile),
+    /// An initrd of the closure, links followed, with secrets after it.
+    Initrd {
+        /// The initrd.
+        file: StoreFile,
+        /// What comes after it.
+        appendix: Appendix,
+    },
     /// A text made here.
     Text(String),
 }
@@ -171,13 +185,20 @@ pub enum Content {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Files(pub BTreeMap<String, Content>);
 
+/// What an ESP is to be like, where the closure does not say.
+#[derive(Clone, Copy, Debug)]
+pub struct Wishes<'a> {
+    /// How the menu behaves.
+    pub options: &'a Options,
+    /// The secrets that somebody brings for initrds.
+    pub secrets: &'a [Secret],
+    /// The date of the entries.
+    pub epoch: Epoch,
+}
+
 /// Plans all files of the ESP.
-pub fn plan(
-    store: &HostStore,
-    system: &System,
-    options: &Options,
-    epoch: Epoch,
-) -> Result<Files, Error> {
+pub fn plan(store: &HostStore, system: &System, wishes: Wishes<'_>) -> Result<Files, Error> {
+    let Wishes { options, epoch, .. } = wishes;
     let settings = system.main.installer.as_ref().map(|i| i.settings.clone()).unwrap_or_default();
     refuse_xbootldr(&settings)?;
     let tries = tries(system, options, &settings)?;
@@ -191,11 +212,45 @@ pub fn plan(
         files.insert(entry::file_name(name, tries)?, Content::Text(entry.text(distro, epoch)?));
         files.extend(entry.files());
     }
+    append_secrets(store, system, wishes.secrets, &mut files)?;
     let conf = menu::loader_conf(options, &settings, tries);
     files.insert("loader/loader.conf".to_owned(), Content::Text(conf));
     // bootctl marks that entries are of the Boot Loader Specification's first type.
     files.insert("loader/entries.srel".to_owned(), Content::Text("type1\n".to_owned()));
     Ok(Files(files))
+}
+
+/// Puts secrets after the initrds that they are for. Configurations with one initrd share it, and so what
+/// is appended to it: the closure's own scripts would do it one after another.
+fn append_secrets(
+    store: &HostStore,
+    system: &System,
+    given: &[Secret],
+    files: &mut BTreeMap<String, Content>,
+) -> Result<(), Error> {
+    let wanted = Wanted::read(store, system)?;
+    let mut appendices: BTreeMap<StoreFile, Appendix> = BTreeMap::new();
+    for (_, configuration) in system.all() {
+        let initrd = configuration.bootspec.as_ref().and_then(|spec| spec.initrd.as_ref());
+        let secrets = wanted.of(configuration);
+        let Some(initrd) = initrd.filter(|_| !secrets.is_empty()) else { continue };
+        let appendix = appendices.entry(store.resolve(initrd)?).or_default();
+        for Appended { dest, origin } in secrets {
+            let part = match (origin, given.iter().find(|secret| secret.dest == *dest)) {
+                (Origin::Store(file), _) => Part::Store(store.resolve(file)?),
+                (Origin::File(_), Some(secret)) => Part::Given(secret.clone()),
+                (Origin::File(_), None) => {
+                    let toplevel = configuration.toplevel.clone();
+                    return Err(Error::MissingSecret { toplevel, dest: dest.clone() });
+                }
+            };
+            appendix.0.insert(dest.clone(), part);
+        }
+    }
+    for (file, appendix) in appendices {
+        files.insert(place(&file), Content::Initrd { file, appendix });
+    }
+    Ok(())
 }
 
 fn refuse_xbootldr(settings: &Settings) -> Result<(), Error> {

@@ -15,7 +15,7 @@ const EPOCH: Epoch = Epoch::new(1_735_689_599);
 
 fn planned(sample: Sample, options: &Options) -> Result<Files, Error> {
     let built = sample.build();
-    plan(&built.store, &built.system, options, EPOCH)
+    plan(&built.store, &built.system, Wishes { options, secrets: &[], epoch: EPOCH })
 }
 
 fn text<'a>(files: &'a Files, path: &str) -> &'a str {
@@ -109,7 +109,11 @@ fn what_cannot_start_is_refused() {
     let options = Options::default();
     let mut sample = Sample::new();
     sample.spec()["initrdSecrets"] = json!(format!("/nix/store/{KERNEL}/x"));
-    assert!(matches!(planned(sample, &options), Err(Error::Secrets { .. })));
+    assert!(matches!(planned(sample, &options), Err(Error::Appender(_))));
+    let mut sample = Sample::new();
+    sample.appends(&[("/etc/ssh/key", "/etc/secrets/key")]);
+    let error = planned(sample, &options).unwrap_err().to_string();
+    assert!(error.ends_with("expects the secret /etc/ssh/key in its initrd, which was not given"));
     let mut sample = Sample::new();
     sample.boot_json["org.nixos.extra-initrd.v1"] = json!({ "paths": ["/a"] });
     assert!(matches!(planned(sample, &options), Err(Error::ExtraInitrds { .. })));
@@ -134,7 +138,8 @@ fn what_cannot_start_is_refused() {
 #[test]
 fn entries_of_a_tree() {
     let built = Sample::new().build();
-    let files = plan(&built.store, &built.system, &Options::default(), EPOCH).unwrap();
+    let wishes = Wishes { options: &Options::default(), secrets: &[], epoch: EPOCH };
+    let files = plan(&built.store, &built.system, wishes).unwrap();
     let entries = esp::entries(&built.store, &files, EPOCH).unwrap();
     assert_eq!(entries.len(), files.0.len());
     let size = |name: &str| {

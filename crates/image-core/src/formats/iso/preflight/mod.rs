@@ -66,6 +66,7 @@ pub fn check(input: Input<'_>, wishes: &Wishes, carried: &[StorePath]) -> Result
             refuse_container(configuration, &mut findings);
             continue;
         };
+        startup::refuse_secrets(spec, &mut findings);
         startup::extras(spec, &mut findings);
         startup::files(input.store, configuration, input.closure, &mut findings);
         if let Some(file) = &spec.initrd

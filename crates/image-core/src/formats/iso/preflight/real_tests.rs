@@ -8,6 +8,7 @@ use super::*;
 use crate::inputs::bootspec::Bootspec;
 use crate::inputs::fstab::Fstab;
 use crate::inputs::initrd::module_name;
+use crate::inputs::remote_unlock::RemoteUnlock;
 use crate::inputs::stage1::Kind;
 use crate::inputs::system::Configuration;
 
@@ -42,6 +43,7 @@ fn stage1() -> Stage1 {
         mounts: Vec::new(),
         volumes: Vec::new(),
         writable_etc: false,
+        remote: RemoteUnlock::default(),
     }
 }
 
