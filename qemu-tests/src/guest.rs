@@ -143,8 +143,13 @@ impl Guest {
 
     /// Restarts the guest from inside, and waits until it is up again.
     pub fn reboot(&mut self) -> Result<(), Error> {
-        self.running.send_line("sync; reboot")?;
+        self.restart()?;
         self.wait_up()
+    }
+
+    /// Restarts the guest from inside, and does not wait.
+    pub fn restart(&mut self) -> Result<(), Error> {
+        Ok(self.running.send_line("sync; reboot")?)
     }
 
     /// Restarts the guest into an entry of systemd-boot's menu, named by its file.
@@ -178,7 +183,8 @@ impl Guest {
         Ok(self.running.shutdown(self.patience)?)
     }
 
-    fn wait_up(&mut self) -> Result<(), Error> {
+    /// Waits until the sample says that it is up and its shell answers.
+    pub fn wait_up(&mut self) -> Result<(), Error> {
         self.running.expect(UP, self.patience)?;
         self.sync()?;
         self.output("echo 1 >/proc/sys/kernel/printk").map(drop)

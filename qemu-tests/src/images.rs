@@ -24,6 +24,12 @@ pub enum Sample {
     Full,
     /// systemd, also as stage 1.
     FullSystemd,
+    /// `Mini` with an SSH server, on an encrypted root that a script opens.
+    Encrypted,
+    /// systemd, also as stage 1, on an encrypted root.
+    EncryptedSystemd,
+    /// The same with a second encrypted volume.
+    EncryptedTwo,
     /// systemd as a container brings it: no kernel, and a database that it loads itself.
     Container,
     /// systemd in the shape of NixOS-WSL.
@@ -45,6 +51,9 @@ impl Sample {
             Self::Mini => "mini",
             Self::Full => "full",
             Self::FullSystemd => "full-systemd",
+            Self::Encrypted => "encrypted",
+            Self::EncryptedSystemd => "encrypted-systemd",
+            Self::EncryptedTwo => "encrypted-two",
             Self::Container => "container",
             Self::Wsl => "wsl",
             Self::LiveMini => "live-mini",

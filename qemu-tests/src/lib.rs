@@ -16,26 +16,31 @@
 //! A scenario builds an image of a sample system with the `calve` binary that `CALVE_BIN` names,
 //! boots it, and talks to the root shell on its serial console. [`Images`] are the part without a
 //! machine, for what the built program promises on its own: bytes, privileges, signals;
-//! [`container`] starts what is no disk. Where
+//! [`container`] starts what is no disk, [`encrypted`] what has to be unlocked. Where
 //! something it needs is missing a test says so and passes, except when `CI=true`. Evidence of a
 //! failed boot stays in `target/evidence/<scenario>/<number of the boot>`. `CALVE_TEST_PATIENCE=3`
 //! makes every deadline three times longer.
 
 pub mod container;
+pub mod encrypted;
 mod guest;
 mod images;
 mod medium;
+pub mod oracle;
 mod packing;
 mod scenario;
 mod stopping;
+mod terminal;
 mod variations;
 
+pub use encrypted::Encrypted;
 pub use guest::{Guest, Menu, Output};
 pub use images::{Images, Sample, is_root};
 pub use medium::{cd, stick};
 pub use packing::Packing;
 pub use scenario::Scenario;
 pub use stopping::{INTERRUPTED, Stopping, names};
+pub use terminal::Terminal;
 pub use variations::{VARIATIONS, Variation};
 
 use std::fmt;
@@ -100,6 +105,14 @@ pub enum Error {
     /// The machine did not do what was expected.
     #[error(transparent)]
     Machine(#[from] machine::Failure),
+    /// A program at a terminal did not show what was expected.
+    #[error("the program at the terminal showed: {shown}")]
+    Terminal {
+        /// What was waited for.
+        source: machine::console::Error,
+        /// All that it showed.
+        shown: String,
+    },
     /// A command in the guest failed.
     #[error("in the guest, {command:?} ended with status {}: {}", output.status, output.text)]
     Command {
@@ -154,6 +167,7 @@ impl fmt::Debug for Error {
             | Self::Start(_)
             | Self::Command { .. }
             | Self::NotUp { .. }
+            | Self::Terminal { .. }
             | Self::TooLong { .. }
             | Self::Garbled { .. } => {
                 write!(f, "{self}")?;

@@ -9,10 +9,13 @@ use crate::program::{self, say};
 use crate::{fixture, repo, setup};
 
 /// The samples that tests boot; `big` and `big-live` are for benchmarks only.
-const SAMPLES: [&str; 9] = [
+const SAMPLES: [&str; 12] = [
     "mini",
     "full",
     "full-systemd",
+    "encrypted",
+    "encrypted-systemd",
+    "encrypted-two",
     "container",
     "wsl",
     "live-mini",
