@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use crate::accel::Chosen;
 use crate::architecture::Architecture;
-use crate::disk::escaped;
+use crate::disk::{Slot, escaped};
 use crate::firmware::{Firmware, FlashFormat};
 use crate::machine::{Boot, Machine, Restart};
 
@@ -75,8 +75,12 @@ pub(crate) fn arguments(machine: &Machine, run: &Run) -> Vec<OsString> {
         }
     }
     list.option("-device", "virtio-rng-pci");
+    let is_booted = match &machine.boot {
+        Boot::Uefi(_) | Boot::Bios => true,
+        Boot::Kernel(_) => false,
+    };
     for (index, disk) in machine.disks.iter().enumerate() {
-        list.words.extend(disk.arguments(index));
+        list.words.extend(disk.arguments(Slot { index, is_booted }));
     }
     if let Some(network) = &machine.network {
         list.option("-netdev", network.netdev());
@@ -154,6 +158,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+    use crate::disk::Disk;
     use crate::firmware::Flash;
     use crate::machine::DirectKernel;
     use crate::network::Network;
@@ -203,8 +208,11 @@ mod tests {
 
     #[test]
     fn direct_kernel_at_the_terminal() {
+        let disk = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(disk.path(), [0; 512]).unwrap();
         let machine = Machine {
             restart: Restart::Continue,
+            disks: vec![Disk::open(disk.path()).unwrap()],
             ..Machine::new(Boot::Kernel(DirectKernel {
                 kernel: "/k".into(),
                 initrd: Some("/i".into()),
@@ -217,6 +225,7 @@ mod tests {
         assert!(text.contains("-serial mon:stdio -qmp"), "{text}");
         assert!(text.contains(" -S -kernel /k -initrd /i -append console=ttyS0 quiet"), "{text}");
         assert!(!text.contains("pflash") && !text.contains("-no-reboot"), "{text}");
+        assert!(text.ends_with("-device virtio-blk-pci,drive=disk0"), "{text}");
     }
 
     #[test]

@@ -152,14 +152,14 @@ impl Disk {
         format!("disk{index}")
     }
 
-    /// The arguments that attach this disk as number `index` in the boot order.
-    pub(crate) fn arguments(&self, index: usize) -> Vec<OsString> {
-        let drive = Self::drive(index);
-        let mut arguments = self.controller(index);
+    /// The arguments that attach this disk.
+    pub(crate) fn arguments(&self, slot: Slot) -> Vec<OsString> {
+        let drive = Self::drive(slot.index);
+        let mut arguments = self.controller(slot.index);
         arguments.push("-drive".into());
         arguments.push(self.drive_value(&drive));
         arguments.push("-device".into());
-        arguments.push(self.device_value(&drive, index).into());
+        arguments.push(self.device_value(&drive, slot).into());
         arguments
     }
 
@@ -192,7 +192,7 @@ impl Disk {
         }
     }
 
-    fn device_value(&self, drive: &str, index: usize) -> String {
+    fn device_value(&self, drive: &str, Slot { index, is_booted }: Slot) -> String {
         let device = match self.bus {
             Bus::VirtioBlk => "virtio-blk-pci".to_owned(),
             Bus::Nvme => format!("nvme,serial={drive}"),
@@ -203,8 +203,19 @@ impl Disk {
             (Bus::ScsiCd, _) | (_, SectorSize::B512) => "",
             (_, SectorSize::B4096) => ",logical_block_size=4096,physical_block_size=4096",
         };
-        format!("{device},drive={drive},bootindex={index}{sectors}")
+        let order = if is_booted { format!(",bootindex={index}") } else { String::new() };
+        format!("{device},drive={drive}{order}{sectors}")
     }
+}
+
+/// Where a disk is attached.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Slot {
+    /// Its number among the machine's disks.
+    pub(crate) index: usize,
+    /// Whether firmware tries it. A kernel of QEMU's own is the first in the boot order, and two devices
+    /// may not have one place there.
+    pub(crate) is_booted: bool,
 }
 
 /// A path as a value in QEMU's `key=value,…` lists, where a comma is written twice.
@@ -236,8 +247,11 @@ mod tests {
 
     fn text(disk: &Disk, index: usize) -> String {
         let dir = disk.path.parent().unwrap().to_str().unwrap();
-        let arguments: Vec<String> =
-            disk.arguments(index).into_iter().map(|word| word.into_string().unwrap()).collect();
+        let arguments: Vec<String> = disk
+            .arguments(Slot { index, is_booted: true })
+            .into_iter()
+            .map(|word| word.into_string().unwrap())
+            .collect();
         arguments.join(" ").replace(dir, "DIR")
     }
 
