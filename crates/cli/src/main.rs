@@ -11,6 +11,7 @@ mod blueprint;
 mod cache_dir;
 mod closure_source;
 mod commands;
+mod device;
 mod disk_drawing;
 mod drawing;
 mod failure;

@@ -3,10 +3,12 @@
 //! - [`host_key`]: the SSH host key that a machine is given at its first boot
 //! - [`keys`]: where keys and passphrases come from
 //! - [`unlock`]: the encrypted disks of a host that starts, opened over SSH
+//! - [`target`]: the machine that is surveyed or installed: this one, or one that the user's own ssh reaches
+//! - [`survey`]: what a machine is, what disks it has, what is on them, and who uses them; changes nothing
 //! - [`write`]: an image written to a stick or a disk
 //!
 //! Images came first, because an installed machine and a tested image are made from one layout
-//! description (`calve_image_core::disk::Layout`). What else goes here: survey of a host, the printable
+//! description (`calve_image_core::disk::Layout`). What else goes here: the printable
 //! steps of an installation, and their journal (`docs/architecture.md`).
 //!
 //! Nothing here prints, prompts or logs: values come back, and errors that name the thing.
@@ -15,5 +17,7 @@
 
 pub mod host_key;
 pub mod keys;
+pub mod survey;
+pub mod target;
 pub mod unlock;
 pub mod write;

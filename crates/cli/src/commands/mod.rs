@@ -7,6 +7,7 @@ mod check;
 mod first_boot;
 mod schema;
 mod show;
+mod survey;
 mod write;
 
 use std::process::ExitCode;
@@ -54,6 +55,7 @@ enum Command {
     Show(show::Args),
     Boot(boot::Args),
     Write(write::Args),
+    Survey(survey::Args),
     #[command(subcommand)]
     Cache(cache::Command),
     #[command(subcommand)]
@@ -82,6 +84,7 @@ fn run(args: Args) -> Result<(), Failure> {
         Command::Show(args) => show::run(args, terminal),
         Command::Boot(args) => boot::run(args, terminal),
         Command::Write(args) => write::run(args, terminal),
+        Command::Survey(args) => survey::run(args, terminal),
         Command::Cache(command) => cache::run(command, terminal),
         Command::FirstBoot(command) => first_boot::run(command, terminal),
         Command::Schema(args) => schema::run(args, terminal),

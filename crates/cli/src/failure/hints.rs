@@ -12,7 +12,7 @@ use calve_image_core::tree::source::SourceError;
 use calve_image_core::writers::tar;
 use calve_image_core::{cache, inspect, output, pack, region};
 use calve_installer::host_key::store;
-use calve_installer::write;
+use calve_installer::{survey, target, write};
 
 use super::Failure;
 use super::Kind;
@@ -255,6 +255,48 @@ impl From<store::Error> for Failure {
     }
 }
 
+impl From<survey::Error> for Failure {
+    fn from(error: survey::Error) -> Self {
+        Self::new(Kind::Failed, error)
+    }
+}
+
+impl From<survey::snapshot::Error> for Failure {
+    fn from(error: survey::snapshot::Error) -> Self {
+        use survey::snapshot::Error;
+        match error {
+            Error::Target(error) => error.into(),
+            Error::Refused { .. } => Self::new(Kind::Failed, error)
+                .hint("the survey needs a POSIX shell, coreutils and tar there; a NixOS installer has them"),
+            Error::Nonsense { .. } | Error::Unpack { .. } => Self::new(Kind::Failed, error),
+        }
+    }
+}
+
+impl From<target::Error> for Failure {
+    fn from(error: target::Error) -> Self {
+        use target::Error;
+        match &error {
+            Error::Name { .. } => Self::new(Kind::Usage, error),
+            Error::Unreachable { host, said } if said.contains("Host key verification failed") => {
+                let host = host.clone();
+                Self::new(Kind::Refused, error).hint(format!(
+                    "compare the key with what the host's console shows, then: ssh {host}, or --accept-new if \
+                     no key of it was known before"
+                ))
+            }
+            Error::Unreachable { host, .. } => {
+                let host = host.clone();
+                Self::new(Kind::Failed, error).hint(format!("try it by hand: ssh {host} true"))
+            }
+            Error::Start { .. }
+            | Error::Talk { .. }
+            | Error::Endless { .. }
+            | Error::Lost { .. } => Self::new(Kind::Failed, error),
+        }
+    }
+}
+
 impl From<write::Error> for Failure {
     fn from(error: write::Error) -> Self {
         match error {
@@ -273,8 +315,7 @@ impl From<write::Error> for Failure {
                 Self::new(Kind::Failed, error)
                     .hint("writing a device needs root: sudo calve write …")
             }
-            write::Error::Survey { .. }
-            | write::Error::Nonsense { .. }
+            write::Error::Survey(_)
             | write::Error::Open { .. }
             | write::Error::TooLarge { .. }
             | write::Error::Write { .. }

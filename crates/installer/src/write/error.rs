@@ -6,28 +6,14 @@ use std::path::PathBuf;
 use calve_image_core::{disk, inspect};
 
 use super::image;
+use crate::survey;
 
 /// Why an image was not written, or not as it should be.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// What the kernel says of its devices could not be read.
-    #[error("{} cannot be read", path.display())]
-    Survey {
-        /// Which file.
-        path: PathBuf,
-        /// The system's answer.
-        source: io::Error,
-    },
-    /// What the kernel says makes no sense.
-    #[error("{}: expected {expected}, found {found:?}", path.display())]
-    Nonsense {
-        /// Which file.
-        path: PathBuf,
-        /// What should be there.
-        expected: &'static str,
-        /// What is there.
-        found: String,
-    },
+    #[error(transparent)]
+    Survey(#[from] survey::Error),
     /// The device could not be opened.
     #[error("{} cannot be opened for writing", path.display())]
     Open {

@@ -4,7 +4,7 @@
 //!   path ──► survey ──► refusals ──► (the user's word) ──► Target ──► copy ──► compare ──► finish
 //! ```
 //!
-//! - [`survey`]: what a device is, what is on it, and who uses it; reads, and changes nothing
+//! - [`crate::survey`]: what a device is, what is on it, and who uses it
 //! - [`refusal`]: why a device must not be written
 //! - [`image`]: what is to be written: its kind, its size, and its bytes in order
 //! - [`target`]: the device as the copy sees it; [`buffer`]: memory that direct access takes
@@ -25,7 +25,6 @@ mod error;
 pub mod finish;
 pub mod image;
 pub mod refusal;
-pub mod survey;
 pub mod target;
 
 #[cfg(test)]
@@ -39,7 +38,6 @@ use calve_image_core::units::{Bytes, MIB};
 pub use error::Error;
 pub use image::Image;
 pub use refusal::Refusal;
-pub use survey::{Device, Host};
 pub use target::{BlockDevice, Target};
 
 /// What is written last, and blank until then: partition tables of either kind, and the first

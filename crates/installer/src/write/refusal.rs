@@ -7,9 +7,9 @@ use std::path::Path;
 
 use calve_image_core::units::{Bytes, SectorSize};
 
-use super::survey::uses::{self, InUse};
-use super::survey::{Device, DeviceNumber, Host};
-use super::{Error, Image};
+use super::Image;
+use crate::survey::uses::{self, InUse};
+use crate::survey::{Device, DeviceNumber, Error, Host};
 
 /// A reason to leave a device alone.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -25,7 +25,7 @@ use rustix::io::Errno;
 
 use super::Error;
 use super::buffer::Buffer;
-use super::survey::DeviceNumber;
+use crate::survey::DeviceNumber;
 
 /// How often, and how many times, a lock is asked for: udev holds one while it looks at a device.
 const LOCK: (Duration, u32) = (Duration::from_millis(100), 50);

@@ -17,6 +17,7 @@ use std::path::PathBuf;
 use calve_installer::write::Image;
 use serde::Serialize;
 
+use crate::device::DeviceReport;
 use crate::failure::Failure;
 use crate::terminal::Terminal;
 
@@ -68,7 +69,7 @@ pub(crate) struct Args {
 #[serde(rename_all = "camelCase")]
 struct Report {
     image: shown::ImageReport,
-    device: shown::DeviceReport,
+    device: DeviceReport,
     /// How much was written; nothing in a dry run.
     written: Option<u64>,
     /// Whether it was read back and compared.
@@ -87,7 +88,7 @@ pub(crate) fn run(args: Args, terminal: Terminal) -> Result<(), Failure> {
     let words = shown::text(&subject, &image);
     let report = Report {
         image: shown::ImageReport::of(&image),
-        device: shown::DeviceReport::of(&subject),
+        device: DeviceReport::of(&subject.path, &subject.device, &subject.contents),
         written: None,
         compared: false,
         backup_moved: false,

@@ -4,8 +4,8 @@ use std::fmt::Write;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use calve_installer::survey::{Contents, Device, DeviceNumber, Host, Use};
 use calve_installer::write::refusal::{self, Allowed, NoDevice, Refusal};
-use calve_installer::write::survey::{Contents, Device, DeviceNumber, Host, Use};
 use calve_installer::write::{Error, Image};
 
 use crate::drawing::{self, Column};

@@ -7,8 +7,8 @@
 use calve_image_core::inspect::{self, Medium};
 use calve_image_core::units::{Bytes, SectorSize};
 
-use crate::write::survey::contents::{self, Found};
-use crate::write::survey::signature::{self, Holding};
+use crate::survey::contents::{self, Found};
+use crate::survey::signature::{self, Holding};
 
 /// Where the primary volume descriptor of ISO 9660 begins (ECMA-119, 6.7.1 and 8.4).
 const PRIMARY: usize = 0x8000;

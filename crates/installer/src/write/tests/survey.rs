@@ -2,8 +2,8 @@
 
 use super::copying::{Sample, disk};
 use super::systems::System;
+use crate::survey::{Contents, Device, Use, uses};
 use crate::write::refusal::{self, Allowed, NoDevice, about};
-use crate::write::survey::{Contents, Device, Use, uses};
 use crate::write::{Bytes, Image};
 use calve_image_core::units::SectorSize;
 

@@ -6,7 +6,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use crate::write::survey::{Device, Host};
+use crate::survey::{Device, Host};
 
 /// Files below a directory of their own.
 pub(super) struct System {

@@ -45,7 +45,7 @@ impl Contents {
         let medium = disk.as_ref().map(|disk| -> &dyn Medium { disk });
         let (table, mut partitions) = medium
             .and_then(|medium| table(medium, SectorSize::from_bytes(device.sector)))
-            .unwrap_or_default();
+            .unwrap_or_else(|| (noted_table(host, device.number), Vec::new()));
         if partitions.is_empty() {
             partitions.extend(device.partitions.iter().map(|part| Found {
                 title: part.name.clone(),
@@ -73,6 +73,15 @@ impl Contents {
     /// Tells whether nothing was found.
     pub fn is_blank(&self) -> bool {
         self.table.is_none() && self.whole.is_none() && self.partitions.is_empty()
+    }
+}
+
+/// What udev saw of the table, in the words of libblkid.
+fn noted_table(host: &Host, number: DeviceNumber) -> Option<&'static str> {
+    match host.udev(number).get("ID_PART_TABLE_TYPE")?.as_str() {
+        "gpt" => Some("GPT"),
+        "dos" => Some("MBR"),
+        _ => None,
     }
 }
 

@@ -4,8 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{DeviceNumber, Host};
-use crate::write::Error;
+use super::{DeviceNumber, Error, Host};
 
 /// A mounted file system.
 #[derive(Debug, Clone, PartialEq, Eq)]

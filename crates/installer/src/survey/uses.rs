@@ -14,8 +14,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::mounts::{self, Mount};
-use super::{Device, DeviceNumber, Host};
-use crate::write::Error;
+use super::{Device, DeviceNumber, Error, Host};
 
 /// More layers than anybody piles up; what the kernel says must not make us run in circles.
 const DEPTH: usize = 16;
@@ -188,7 +187,7 @@ impl Listed {
             let file = host.attribute(&node.join("loop/backing_file"));
             if let Some(number) = file.and_then(|file| host.number_of(Path::new(&file))) {
                 let node = std::fs::canonicalize(&node)
-                    .map_err(|source| Error::Survey { path: node, source })?;
+                    .map_err(|source| Error::Read { path: node, source })?;
                 self.loops.entry(number).or_default().push(node);
             }
         }
@@ -212,7 +211,7 @@ impl Listed {
         for name in host.names(&holders)? {
             let link = holders.join(name);
             let holder = std::fs::canonicalize(&link);
-            nodes.push(holder.map_err(|source| Error::Survey { path: link, source })?);
+            nodes.push(holder.map_err(|source| Error::Read { path: link, source })?);
         }
         nodes.extend(self.loops.get(&number).into_iter().flatten().cloned());
         for holder in nodes {

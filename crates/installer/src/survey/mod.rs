@@ -1,6 +1,9 @@
-//! What a device is, what is on it, and who uses it.
+//! What a machine is and what devices it has, what is on them, and who uses them.
 //!
-//! - [`host`]: where the kernel says so: `/sys`, `/proc`, and what udev has noted in `/run`
+//! - [`snapshot`]: another machine's small files, brought here; [`host`]: where they lie, or this machine's own:
+//!   `/sys`, `/proc`, and what udev has noted in `/run`
+//! - [`machine`]: its firmware, its memory, the system that it runs
+//! - [`disk`]: all of its disks, in the words of those below
 //! - [`number`]: how the kernel calls a device
 //! - [`device`]: what it is; [`identity`]: how it is known again
 //! - [`mounts`]: mounted file systems and swap
@@ -12,16 +15,24 @@
 
 pub mod contents;
 pub mod device;
+pub mod disk;
+mod error;
 pub mod host;
 pub mod identity;
+pub mod machine;
 pub mod mounts;
 pub mod number;
 pub mod signature;
+pub mod snapshot;
 pub mod uses;
 
 pub use contents::Contents;
 pub use device::Device;
+pub use disk::Disk;
+pub use error::Error;
 pub use host::Host;
 pub use identity::Identity;
+pub use machine::Machine;
 pub use number::DeviceNumber;
+pub use snapshot::Snapshot;
 pub use uses::{InUse, Use};

@@ -9,8 +9,7 @@ use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use super::DeviceNumber;
-use crate::write::Error;
+use super::{DeviceNumber, Error};
 
 /// The files of a running system.
 #[derive(Debug, Clone)]
@@ -43,7 +42,7 @@ impl Host {
         match fs::read(path) {
             Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
-            Err(source) => Err(Error::Survey { path: path.to_owned(), source }),
+            Err(source) => Err(Error::Read { path: path.to_owned(), source }),
         }
     }
 
@@ -72,7 +71,7 @@ impl Host {
     /// # Errors
     /// The system's answer.
     pub fn names(&self, directory: &Path) -> Result<Vec<String>, Error> {
-        let error = |source| Error::Survey { path: directory.to_owned(), source };
+        let error = |source| Error::Read { path: directory.to_owned(), source };
         let entries = match fs::read_dir(directory) {
             Ok(entries) => entries,
             Err(missing) if missing.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -91,7 +90,7 @@ impl Host {
     /// There is no such device.
     pub fn node(&self, number: DeviceNumber) -> Result<PathBuf, Error> {
         let link = self.path(format!("/sys/dev/block/{number}"));
-        fs::canonicalize(&link).map_err(|source| Error::Survey { path: link, source })
+        fs::canonicalize(&link).map_err(|source| Error::Read { path: link, source })
     }
 
     /// Finds the number of the block device that a path of the system leads to; none where it is none.

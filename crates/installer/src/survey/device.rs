@@ -4,8 +4,7 @@ use std::path::{Path, PathBuf};
 
 use calve_image_core::units::Bytes;
 
-use super::{DeviceNumber, Host, Identity};
-use crate::write::Error;
+use super::{DeviceNumber, Error, Host, Identity};
 
 /// What the kernel counts sizes and starts in, whatever the device's sectors are.
 const UNIT: Bytes = Bytes::new(512);

@@ -1,0 +1,155 @@
+//! Commands on another machine, over the user's own ssh.
+//!
+//! ssh is asked once to connect and to stay (`ControlMaster`, ssh_config(5)); every command goes over that
+//! connection, so there is one handshake, one question about a passphrase or a security key, and one
+//! host key. That is the user's: their agent, keys, certificates, jump hosts and configuration, and their
+//! known_hosts, which is asked about a key that is not there and never ignored: our setting stands first,
+//! and ssh takes the first that it is given. A lost connection is an error, and no reason to connect again.
+
+use std::ffi::OsString;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+use super::{Answer, Call, Error, Login, Target, call};
+
+/// Settings of the connection.
+const MASTER: [&str; 9] = [
+    "ControlMaster=yes",
+    "ControlPersist=yes",
+    "ForwardAgent=no",
+    "ForwardX11=no",
+    "ClearAllForwardings=yes",
+    "PermitLocalCommand=no",
+    "ConnectTimeout=15",
+    "ServerAliveInterval=10",
+    "ServerAliveCountMax=6",
+];
+
+/// Settings of a command: without the connection it fails, and makes none.
+const OVER_IT: [&str; 4] =
+    ["ControlMaster=no", "BatchMode=yes", "ProxyJump=none", "ProxyCommand=exit 255"];
+
+/// Where a host is, and what ssh is told besides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Address {
+    /// `[USER@]HOST`, or a name of the user's ssh configuration.
+    pub name: String,
+    /// The port, if it is not ssh's own choice.
+    pub port: Option<u16>,
+    /// Whether a host key that nobody knows is taken without a question. Another than the known one never is.
+    pub accept_new: bool,
+    /// Further arguments of ssh, as in `NIX_SSHOPTS`.
+    pub options: Vec<String>,
+}
+
+/// A connection; it ends with this value.
+#[derive(Debug)]
+pub struct Ssh {
+    address: Address,
+    /// Nobody else's; holds the connection's socket.
+    directory: TempDir,
+    login: Login,
+}
+
+impl Ssh {
+    /// Connects; `tell` hears what ssh says to its user. ssh itself asks on the terminal.
+    ///
+    /// # Errors
+    /// What ssh said last.
+    pub fn connect(address: &Address, tell: &mut dyn FnMut(&str)) -> Result<Self, Error> {
+        let address = address.clone();
+        if address.name.starts_with('-') || address.name.is_empty() {
+            return Err(Error::Name { found: address.name });
+        }
+        let start = |source| Error::Start { program: "ssh".to_owned(), source };
+        // Sockets have short names: not below a long TMPDIR.
+        let directory = tempfile::Builder::new().prefix("calve-").tempdir_in("/tmp");
+        let directory = directory.map_err(start)?;
+        let mut ssh = Self { address, directory, login: Login::User };
+        let mut child = ssh
+            .command(&MASTER, &["-N", "-f"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(start)?;
+        let mut said = String::new();
+        if let Some(stderr) = child.stderr.take() {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                tell(&line);
+                if !line.trim().is_empty() {
+                    said = line;
+                }
+            }
+        }
+        let status = child.wait().map_err(start)?;
+        if !status.success() {
+            return Err(Error::Unreachable { host: ssh.address.name.clone(), said });
+        }
+        ssh.login = ssh.whoever()?;
+        Ok(ssh)
+    }
+
+    /// As whom commands run there.
+    fn whoever(&self) -> Result<Login, Error> {
+        if self.call(&Call::new(&["id", "-u"]))?.out.trim_ascii() == b"0" {
+            return Ok(Login::Root);
+        }
+        let is_trusted = self.call(&Call::new(&["sudo", "-n", "true"]))?.is_good();
+        Ok(if is_trusted { Login::Sudo } else { Login::User })
+    }
+
+    fn command(&self, settings: &[&str], flags: &[&str]) -> Command {
+        let Address { name, port, accept_new, options } = &self.address;
+        let mut command = Command::new("ssh");
+        let mut socket = OsString::from("ControlPath=");
+        socket.push(self.directory.path().join("ssh"));
+        command.arg("-o").arg(socket);
+        let checking = if *accept_new { "accept-new" } else { "ask" };
+        command.arg("-o").arg(format!("StrictHostKeyChecking={checking}"));
+        command.args(["-o", "RemoteCommand=none", "-o", "RequestTTY=no"]);
+        for setting in settings {
+            command.args(["-o", setting]);
+        }
+        command.args(flags);
+        if let Some(port) = port {
+            command.args(["-p", &port.to_string()]);
+        }
+        command.args(options).arg("--").arg(name);
+        command
+    }
+}
+
+impl Target for Ssh {
+    fn name(&self) -> &str {
+        &self.address.name
+    }
+
+    fn login(&self) -> Login {
+        self.login
+    }
+
+    fn call(&self, call: &Call<'_>) -> Result<Answer, Error> {
+        let line = match self.login {
+            Login::Sudo if call.as_root => format!("sudo -n -- {}", call.line()),
+            Login::Root | Login::Sudo | Login::User => call.line(),
+        };
+        let answer = call::run(self.command(&OVER_IT, &[]).arg(line), call.input)?;
+        // What ssh says of itself; a command that says the same is none of ours.
+        if answer.code == Some(255) {
+            let said = answer.last_words().to_owned();
+            return Err(Error::Lost { host: self.address.name.clone(), said });
+        }
+        Ok(answer)
+    }
+}
+
+impl Drop for Ssh {
+    fn drop(&mut self) {
+        // If it is gone already, so much the better.
+        let mut exit = self.command(&[], &["-O", "exit"]);
+        let _ = exit.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    }
+}
