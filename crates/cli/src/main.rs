@@ -19,6 +19,7 @@ mod findings;
 mod host_key;
 mod interrupt;
 mod nix;
+mod passphrase;
 mod profile;
 mod progress;
 mod system;

@@ -12,11 +12,13 @@
 //! - [`disk`]: the comparisons for disk images
 //! - [`archive`]: the comparisons for compressed archives
 //! - [`iso`]: the comparison for installation media
+//! - [`luks`]: the comparisons for encrypted volumes
 //! - [`verdict`]: promises beside figures
 
 mod archive;
 mod disk;
 mod iso;
+mod luks;
 mod measure;
 mod peers;
 mod report;
@@ -46,6 +48,8 @@ enum Subject {
     Archive(archive::Args),
     /// Installation media, beside mksquashfs and xorriso; and rebuilding them.
     Iso(iso::Args),
+    /// Encrypted volumes, beside plain ones, cryptsetup, OpenSSL and the peers.
+    Luks(How),
 }
 
 /// What all benchmarks ask.
@@ -89,10 +93,11 @@ pub(crate) enum Error {
 }
 
 /// What only benchmarks use.
-const NEEDS: [Need; 3] = [
+const NEEDS: [Need; 4] = [
     Need { file: "/usr/bin/time", package: "time" },
     Need { file: "genext2fs", package: "genext2fs" },
     Need { file: "openssl", package: "openssl" },
+    Need { file: "cryptsetup", package: "cryptsetup-bin" },
 ];
 
 /// `cargo xtask bench`.
@@ -102,6 +107,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
         Subject::Disk(how) => ("disk", disk::run(how)?, how),
         Subject::Archive(args) => ("archive", archive::run(args)?, &args.how),
         Subject::Iso(args) => ("iso", iso::run(args)?, &args.how),
+        Subject::Luks(how) => ("luks", luks::run(how)?, how),
     };
     say(&text);
     if how.write {

@@ -5,6 +5,7 @@ mod build;
 mod cache;
 mod check;
 mod first_boot;
+mod luks;
 mod schema;
 mod show;
 mod survey;
@@ -59,6 +60,8 @@ enum Command {
     #[command(subcommand)]
     Cache(cache::Command),
     #[command(subcommand)]
+    Luks(luks::Command),
+    #[command(subcommand)]
     FirstBoot(first_boot::Command),
     Schema(schema::Args),
 }
@@ -86,6 +89,7 @@ fn run(args: Args) -> Result<(), Failure> {
         Command::Write(args) => write::run(args, terminal),
         Command::Survey(args) => survey::run(args, terminal),
         Command::Cache(command) => cache::run(command, terminal),
+        Command::Luks(command) => luks::run(command, terminal),
         Command::FirstBoot(command) => first_boot::run(command, terminal),
         Command::Schema(args) => schema::run(args, terminal),
     }

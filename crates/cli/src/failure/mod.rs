@@ -26,6 +26,7 @@ Exit codes:
   3    refused: the system would not boot, or the device must not be written
   4    `calve boot`: the machine did not say what was expected
   5    `calve first-boot`, `calve write`: nobody gave what was asked for
+  6    `calve luks check`: the passphrase was wrong
   130  interrupted";
 
 /// What sort of failure it is.
@@ -41,6 +42,8 @@ pub(crate) enum Kind {
     NotUp,
     /// Nobody gave what was asked for.
     GivenUp,
+    /// The passphrase was wrong.
+    WrongPassphrase,
     /// The user said stop.
     Interrupted,
     /// Whoever read our output went away, as `head` does: nothing to complain about.
@@ -59,6 +62,7 @@ impl Kind {
             Self::Refused => 3,
             Self::NotUp => 4,
             Self::GivenUp => 5,
+            Self::WrongPassphrase => 6,
             // 128 + SIGINT, as a shell reports it.
             Self::Interrupted => 130,
         }

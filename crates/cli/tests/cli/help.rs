@@ -2,7 +2,7 @@
 
 use crate::run::{calve, output};
 
-const COMMANDS: [&[&str]; 14] = [
+const COMMANDS: [&[&str]; 15] = [
     &[],
     &["build", "disk"],
     &["build", "iso"],
@@ -15,6 +15,7 @@ const COMMANDS: [&[&str]; 14] = [
     &["cache", "show"],
     &["cache", "trim"],
     &["cache", "clear"],
+    &["luks", "check"],
     &["first-boot", "host-key"],
     &["schema"],
 ];
@@ -51,6 +52,7 @@ fn the_first_screen() {
       boot        Start an image in QEMU
       write       Put an image on a stick or a disk
       cache       Show or trim what is kept of earlier builds
+      luks        Look into the encrypted volumes of an image
       first-boot  Ask, on a machine's own console, for what its image must not hold
       schema      Print the JSON schema of profiles
 
@@ -69,6 +71,7 @@ fn the_first_screen() {
       3    refused: the system would not boot, or the device must not be written
       4    `calve boot`: the machine did not say what was expected
       5    `calve first-boot`, `calve write`: nobody gave what was asked for
+      6    `calve luks check`: the passphrase was wrong
       130  interrupted
     "#);
 }

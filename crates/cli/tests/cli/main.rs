@@ -17,6 +17,7 @@ mod first_boot;
 mod help;
 mod host_key;
 mod keygen;
+mod luks;
 mod profiles;
 mod pty;
 mod reproducible;
