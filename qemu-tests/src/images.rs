@@ -152,6 +152,11 @@ impl Images {
         workspace().join("target/fixture").join(sample.name())
     }
 
+    /// The private key that the samples let in over SSH.
+    pub fn login_key() -> PathBuf {
+        workspace().join("target/fixture/ssh/id_ed25519")
+    }
+
     /// The arguments that name the command for disks and the sample.
     pub fn arguments(&self) -> Vec<String> {
         self.arguments_for("disk")

@@ -1,21 +1,39 @@
-//! A NAR as it is hashed: a store path's tree in Nix' own archive format, its SHA-256 the identity of
+//! A NAR, word by word: a store path's tree in Nix' own archive format, whose SHA-256 is the identity of
 //! the path's contents.
 //!
 //! Words (a length, the bytes, zeros up to a multiple of eight) and nothing else: names in order of
-//! their bytes, kinds, the executable bit, contents, targets. Nothing is kept but the digest. Follows
-//! the Nix manual, "Nix Archive (NAR) format".
+//! their bytes, kinds, the executable bit, contents, targets. They go into a digest, or into memory where
+//! contents are added by somebody else. Follows the Nix manual, "Nix Archive (NAR) format".
 
 use sha2::{Digest, Sha256};
 
 use super::nar_hash::NarHash;
 
-/// A NAR in the making, of which only the digest is kept.
+/// Takes the bytes of a NAR, in their order.
+pub trait Sink {
+    /// Takes the next bytes.
+    fn put(&mut self, bytes: &[u8]);
+}
+
+impl Sink for Sha256 {
+    fn put(&mut self, bytes: &[u8]) {
+        self.update(bytes);
+    }
+}
+
+impl Sink for Vec<u8> {
+    fn put(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
+    }
+}
+
+/// A NAR in the making; by default only its digest is kept.
 ///
 /// Calls follow the tree: a directory is opened, each of its entries is named and written, then it is
 /// closed; a file is opened, its bytes are added, and it is closed.
 #[derive(Debug, Clone)]
-pub struct Nar {
-    digest: Sha256,
+pub struct Nar<S = Sha256> {
+    sink: S,
     /// How many directories are open.
     depth: usize,
     /// What is still to come of the open file.
@@ -24,13 +42,30 @@ pub struct Nar {
 
 impl Default for Nar {
     fn default() -> Self {
-        let mut nar = Self { digest: Sha256::new(), depth: 0, size: 0 };
-        nar.word(b"nix-archive-1");
-        nar
+        Self::to(Sha256::new())
     }
 }
 
 impl Nar {
+    /// Returns the hash.
+    pub fn finish(self) -> NarHash {
+        NarHash::from_bytes(self.sink.finalize().into())
+    }
+}
+
+impl<S: Sink> Nar<S> {
+    /// Starts a NAR.
+    pub fn to(sink: S) -> Self {
+        let mut nar = Self { sink, depth: 0, size: 0 };
+        nar.word(b"nix-archive-1");
+        nar
+    }
+
+    /// Where the bytes went.
+    pub fn sink(&mut self) -> &mut S {
+        &mut self.sink
+    }
+
     /// Names the next entry of the open directory.
     pub fn entry(&mut self, name: &[u8]) {
         for word in [&b"entry"[..], b"(", b"name", name, b"node"] {
@@ -58,13 +93,13 @@ impl Nar {
             self.word(b"");
         }
         self.word(b"contents");
-        self.digest.update(size.to_le_bytes());
+        self.sink.put(&size.to_le_bytes());
         self.size = size;
     }
 
     /// Adds bytes of the open file.
     pub fn data(&mut self, bytes: &[u8]) {
-        self.digest.update(bytes);
+        self.sink.put(bytes);
     }
 
     /// Closes the open file.
@@ -79,11 +114,6 @@ impl Nar {
         self.word(b"target");
         self.word(target);
         self.end();
-    }
-
-    /// Returns the hash.
-    pub fn finish(self) -> NarHash {
-        NarHash::from_bytes(self.digest.finalize().into())
     }
 
     fn node(&mut self, kind: &[u8]) {
@@ -103,13 +133,13 @@ impl Nar {
     /// Writes a string: its length, its bytes, zeros up to a multiple of eight.
     fn word(&mut self, word: &[u8]) {
         let size = u64::try_from(word.len()).unwrap_or(u64::MAX);
-        self.digest.update(size.to_le_bytes());
-        self.digest.update(word);
+        self.sink.put(&size.to_le_bytes());
+        self.sink.put(word);
         self.pad(size);
     }
 
     fn pad(&mut self, size: u64) {
         let missing = usize::try_from(size.next_multiple_of(8) - size).unwrap_or_default();
-        self.digest.update(&[0; 8][..missing]);
+        self.sink.put(&[0; 8][..missing]);
     }
 }
