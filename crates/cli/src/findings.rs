@@ -18,6 +18,8 @@ pub(crate) enum Side {
     Wsl,
     /// What a medium can be.
     Medium,
+    /// The system's own initrd.
+    Initrd,
 }
 
 impl Side {
@@ -37,6 +39,7 @@ impl Side {
             Self::Container => "the container",
             Self::Wsl => "WSL",
             Self::Medium => "the medium",
+            Self::Initrd => "its initrd",
         }
     }
 }

@@ -12,12 +12,17 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use calve_image_core::boot::initrd_secrets::{Appendix, Part, Secret, cpio};
+use calve_image_core::boot::initrd_secrets::{Appendix, Part, Secret, Wanted, cpio};
+use calve_image_core::boot::remote_unlock::{self, Asked};
 use calve_image_core::inputs::initrd::{Initrd, Kind, Limits};
+use calve_image_core::inputs::remote_unlock::Asks;
+use calve_image_core::inputs::secret_appender::{Appended, Origin};
+use calve_image_core::inputs::store::HostStore;
 use calve_image_core::inputs::store_path::StoreFile;
+use calve_image_core::inputs::system::System;
 use calve_image_core::region::{Keys, Reader};
 use calve_image_core::tree::{Source, TreePath};
-use calve_image_core::units::Bytes;
+use calve_image_core::units::{Bytes, MIB};
 use contract::oracle;
 use zeroize::Zeroizing;
 
@@ -162,4 +167,81 @@ fn it_unpacks_to_what_nixos_own_script_appends() {
     let (ours, _) = appended(&initrd);
     assert_eq!(unpacked(&ours), unpacked(&fs::read(theirs).unwrap()));
     assert_eq!(unpacked(&ours).len(), 1 + 12);
+}
+
+/// The sample systems' own scripts on copies of their own initrds, where `cargo xtask fixture` has built them.
+#[test]
+fn samples_unpack_to_what_their_own_scripts_append() {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/fixture");
+    for variant in ["encrypted", "encrypted-systemd", "encrypted-two"] {
+        let store = HostStore::host();
+        let Ok(toplevel) = store.find(&fixtures.join(variant).join("system")) else {
+            eprintln!("SKIPPED: {variant} is not built (cargo xtask fixture {variant})");
+            continue;
+        };
+        let system = System::of(&store, &toplevel).unwrap();
+        let spec = system.main.bootspec.as_ref().unwrap();
+        let wanted = Wanted::read(&store, &system).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let script = store.read_text(spec.initrd_secrets.as_ref().unwrap(), MIB).unwrap();
+        // The script reads the files of the machine that it runs on: here, those below a directory.
+        let below = format!("cp -a {}/", directory.path().display());
+        let program = directory.path().join("append");
+        fs::write(&program, script.replace("cp -a /", &below)).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o700)).unwrap();
+        let (mut keys, mut parts) = (Keys::none(), BTreeMap::new());
+        for Appended { dest, origin } in wanted.of(&system.main) {
+            let Origin::File(source) = origin else { panic!("{origin:?}") };
+            let content = format!("the secret {dest}").into_bytes();
+            let file = directory.path().join(source.to_string().trim_start_matches('/'));
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, &content).unwrap();
+            let secret = Secret { dest: dest.clone(), len: Bytes::of(&content) };
+            keys.insert_secret(secret.id(), Zeroizing::new(content));
+            parts.insert(dest.clone(), Part::Given(secret));
+        }
+        let initrd = store.read(spec.initrd.as_ref().unwrap(), MIB * 512).unwrap();
+        let theirs = directory.path().join("initrd");
+        fs::write(&theirs, &initrd).unwrap();
+        oracle::expect(&program, args![&theirs]);
+        let none = |file: &StoreFile| -> Result<Source, cpio::Error> { panic!("{file}") };
+        let plan = Appendix(parts).initrd(&Source::bytes(initrd), none).unwrap();
+        let mut ours = vec![0; plan.size().to_len().unwrap()];
+        Reader::new(&plan, &keys).unwrap().read(Bytes::ZERO, &mut ours).unwrap();
+        let limits = Limits::default();
+        let names = |bytes: &[u8]| {
+            let read = Initrd::list(bytes, &limits).unwrap();
+            read.entries().map(|(name, kind)| (name.to_vec(), kind.clone())).collect::<Vec<_>>()
+        };
+        let theirs = fs::read(theirs).unwrap();
+        assert_eq!(names(&ours), names(&theirs), "{variant}");
+        let secrets = names(&ours).into_iter().map(|(name, _)| name);
+        let secrets = secrets.filter(|name| name.starts_with(b".initrd-secrets/")).collect();
+        let contents = |bytes: &[u8]| Initrd::extract(bytes, &secrets, &limits).unwrap();
+        assert_eq!(contents(&ours), contents(&theirs), "{variant}");
+        assert_eq!(contents(&ours).len(), wanted.of(&system.main).len(), "{variant}");
+    }
+}
+
+/// What a sample's initrd has for unlocking it from afar is what it was made with.
+#[test]
+fn samples_can_be_unlocked_from_afar() {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/fixture");
+    for (variant, asks) in [
+        ("encrypted", Asks::CryptsetupAskpass),
+        ("encrypted-systemd", Asks::Systemd),
+        ("encrypted-two", Asks::Systemd),
+    ] {
+        let store = HostStore::host();
+        let Ok(toplevel) = store.find(&fixtures.join(variant).join("system")) else {
+            eprintln!("SKIPPED: {variant} is not built (cargo xtask fixture {variant})");
+            continue;
+        };
+        let system = System::of(&store, &toplevel).unwrap();
+        let asked = Asked { ssh: true, tailscale: None };
+        let door = remote_unlock::find(&store, &system, asked).unwrap().ssh.unwrap();
+        assert_eq!((door.port, door.asks), (22, asks), "{variant}");
+        assert!(door.dest.to_string().ends_with("/ssh_host_ed25519_key"), "{variant}");
+        assert!(door.volumes.contains(&"cryptroot".to_owned()), "{variant}");
+    }
 }

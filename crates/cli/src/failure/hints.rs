@@ -58,7 +58,7 @@ impl From<remote_unlock::Error> for Failure {
     fn from(error: remote_unlock::Error) -> Self {
         match error {
             remote_unlock::Error::Refused(findings) => {
-                let note = refusals(&findings, Side::Layout);
+                let note = refusals(&findings, Side::Initrd);
                 Self::new(Kind::Refused, remote_unlock::Error::Refused(findings)).note(note)
             }
             remote_unlock::Error::Stage1(_) | remote_unlock::Error::Secrets(_) => {

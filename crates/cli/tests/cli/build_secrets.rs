@@ -133,7 +133,7 @@ fn secrets_that_are_missing_or_too_many() {
       initrd secrets
         the system wants  /etc/ssh/ssh_host_ed25519_key in its initrd
         the layout gives  no such secret
-        to mend it        give it with --initrd-secret /etc/ssh/ssh_host_ed25519_key=FILE, or leave it out of boot.initrd.secrets
+        to mend it        give it with --initrd-secret /etc/ssh/ssh_host_ed25519_key=FILE, or a new host key with --unlock-ssh
     ");
     let other = format!("{DEST}x=secret");
     insta::assert_snapshot!(calve(fake.dir(), &disk(&["--initrd-secret", &other])), @r"
@@ -145,7 +145,7 @@ fn secrets_that_are_missing_or_too_many() {
       initrd secrets
         the system wants  /etc/ssh/ssh_host_ed25519_key in its initrd
         the layout gives  no such secret
-        to mend it        give it with --initrd-secret /etc/ssh/ssh_host_ed25519_key=FILE, or leave it out of boot.initrd.secrets
+        to mend it        give it with --initrd-secret /etc/ssh/ssh_host_ed25519_key=FILE, or a new host key with --unlock-ssh
       initrd secrets
         the system wants  these secrets in its initrd: /etc/ssh/ssh_host_ed25519_key
         the layout gives  one for /etc/ssh/ssh_host_ed25519_keyx
@@ -203,6 +203,14 @@ fn a_host_key_of_its_own_is_pinned_beside_the_image() {
     let taken = calve(fake.dir(), &arguments);
     assert!(taken.contains("error: web.raw.known_hosts exists already"), "{taken}");
     assert!(!fake.dir().join("web.raw").exists());
+    // The other way around: an image that is there keeps its name, and nothing comes beside it.
+    for name in [known, "web.raw.unlock.toml"] {
+        fs::remove_file(fake.dir().join(name)).unwrap();
+    }
+    put(&fake, "web.raw", "an image", 0o644);
+    let taken = calve(fake.dir(), &arguments);
+    assert!(taken.contains("error: web.raw exists already"), "{taken}");
+    assert!(!fake.dir().join(known).exists());
     let again = output(fake.dir(), &disk(&["--unlock-ssh", "--force", "-q"]));
     assert!(again.status.success());
     let other = fs::read_to_string(fake.dir().join("web.raw.unlock.toml")).unwrap();
@@ -223,6 +231,14 @@ fn a_host_key_that_somebody_has() {
     assert!(shows(&fs::read(fake.dir().join("web.raw")).unwrap(), &secret));
     let ticket = fs::read_to_string(fake.dir().join("web.raw.unlock.toml")).unwrap();
     assert!(ticket.contains("port = 22022") && ticket.contains("host = \"::1\""), "{ticket}");
+    assert!(!ticket.contains("system-host-key"), "{ticket}");
+    fs::create_dir_all(fake.dir().join("files/etc/ssh")).unwrap();
+    let public = keygen.text("host.pub");
+    put(&fake, "files/etc/ssh/ssh_host_ed25519_key.pub", &public, 0o644);
+    let same = calve(fake.dir(), &disk(&["--unlock-ssh=host", "--overlay", "files", "--force"]));
+    assert!(same.contains("host key is the running system's own"), "{same}");
+    let ticket = fs::read_to_string(fake.dir().join("web.raw.unlock.toml")).unwrap();
+    assert!(ticket.contains(&format!("system-host-key = \"{}\"", public.trim_end())), "{ticket}");
     let both = format!("{DEST}=secret");
     let both = calve(fake.dir(), &disk(&["--unlock-ssh=host", "--initrd-secret", &both]));
     assert!(both.contains("is given twice"), "{both}");
@@ -258,15 +274,15 @@ fn a_system_that_nobody_could_reach() {
     error: this system cannot be unlocked from afar
       SSH
         the system wants  to be unlocked over SSH
-        the layout gives  an initrd that starts no SSH server
+        its initrd gives  no SSH server
         to mend it        set boot.initrd.network.ssh = { enable = true; authorizedKeys = [ "ssh-…" ]; hostKeys = [ "/etc/secrets/initrd/ssh_host_ed25519_key" ]; } and rebuild
       network
         the system wants  to be reached while it waits
-        the layout gives  an initrd that configures no network
+        its initrd gives  nothing that configures a network
         to mend it        set boot.initrd.network.enable = true, with networking.useDHCP or the kernel parameter ip=, and rebuild
       network
         the system wants  to be reached while it waits
-        the layout gives  an initrd without a module for any network card
+        its initrd gives  no module for any network card
         to mend it        add the module of the machine's card (lspci -k tells it; virtio_net in QEMU and most clouds) to boot.initrd.availableKernelModules and rebuild
     "#);
     insta::assert_snapshot!(calve(fake.dir(), &disk(&["--unlock-tailscale-state", "x"])), @r"
@@ -277,15 +293,15 @@ fn a_system_that_nobody_could_reach() {
     error: this system cannot be unlocked from afar
       Tailscale
         the system wants  to be reached through Tailscale
-        the layout gives  an initrd that starts no tailscaled
+        its initrd gives  no tailscaled
         to mend it        add a service to boot.initrd.systemd.services that starts tailscaled (docs/remote-unlock.md has one) and rebuild
       network
         the system wants  to be reached while it waits
-        the layout gives  an initrd that configures no network
+        its initrd gives  nothing that configures a network
         to mend it        set boot.initrd.network.enable = true, with networking.useDHCP or the kernel parameter ip=, and rebuild
       network
         the system wants  to be reached while it waits
-        the layout gives  an initrd without a module for any network card
+        its initrd gives  no module for any network card
         to mend it        add the module of the machine's card (lspci -k tells it; virtio_net in QEMU and most clouds) to boot.initrd.availableKernelModules and rebuild
     ");
 }

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use calve_image_core::boot::remote_unlock::Door;
 use calve_image_core::inputs::remote_unlock::Asks;
 use calve_image_core::output::{self, Existing, Output};
+use calve_installer::host_key::PublicKey;
 use calve_installer::unlock::{self, Ticket};
 
 use super::initrd_secrets::Unlock;
@@ -93,7 +94,7 @@ fn ticket(unlock: &Unlock, known_hosts: String) -> Ticket {
             Asks::Fifo(path) => unlock::Asks::Fifo { path: path.clone() },
         },
         volumes: volumes.clone(),
-        system_host_key: None,
+        system_host_key: unlock.system.as_ref().map(PublicKey::line),
     }
 }
 

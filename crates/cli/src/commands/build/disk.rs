@@ -128,7 +128,7 @@ pub(crate) fn run(args: Args, terminal: Terminal) -> Result<(), Failure> {
     let name = format!("{}.{}", found.toplevel.name(), spec.format.word());
     let destination = spec.delivery.destination.clone().or_named(name);
     let subject = spec.blueprint.subject(found)?;
-    let given = spec.secrets.read(subject.input(), terminal)?;
+    let given = spec.secrets.read(subject.input(), &spec.blueprint.overlays, terminal)?;
     let wanted = DiskSpec { initrd_secrets: &given.secrets, ..spec.blueprint.spec(&subject) };
     let disk = disk::plan(&wanted, subject.input())?;
     findings::warn(&disk.report.findings, findings::Side::Layout, terminal);

@@ -4,8 +4,10 @@
 //! goes from here to the loop that writes and nowhere else. Which secrets a system wants, and under which
 //! names, only the system says.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -13,10 +15,11 @@ use std::str::FromStr;
 use calve_image_core::boot::initrd_secrets::Secret;
 use calve_image_core::boot::remote_unlock::{self, Asked, Door, Identity};
 use calve_image_core::formats::Input;
+use calve_image_core::inputs::overlay::Overlay;
 use calve_image_core::region::Keys;
 use calve_image_core::tree::TreePath;
 use calve_image_core::units::{Bytes, MIB};
-use calve_installer::host_key::{PrivateKey, PublicKey};
+use calve_installer::host_key::{Algorithm, PrivateKey, PublicKey};
 use zeroize::Zeroizing;
 
 use super::unlock_host::UnlockHost;
@@ -107,6 +110,8 @@ pub(super) struct Unlock {
     pub(super) door: Door,
     pub(super) host_key: PublicKey,
     pub(super) host: Option<UnlockHost>,
+    /// The host key of the running system, where an overlay brings it.
+    pub(super) system: Option<PublicKey>,
 }
 
 impl SecretArgs {
@@ -116,7 +121,12 @@ impl SecretArgs {
     }
 
     /// Reads the files, and finds out where in the initrd they belong.
-    pub(super) fn read(&self, input: Input<'_>, terminal: Terminal) -> Result<Given, Failure> {
+    pub(super) fn read(
+        &self,
+        input: Input<'_>,
+        overlays: &[Overlay],
+        terminal: Terminal,
+    ) -> Result<Given, Failure> {
         let mut given = Given::default();
         for Assigned { dest, file } in &self.initrd_secret {
             given.add(dest.clone(), secret(file, terminal)?)?;
@@ -142,7 +152,14 @@ impl SecretArgs {
             };
             given.add(door.dest.clone(), key.text())?;
             let (host_key, host) = (key.public().clone(), self.unlock_host.clone());
-            given.unlock = Some(Unlock { door, host_key, host });
+            let system = of_system(overlays);
+            if system.as_ref().is_some_and(|system| system.is_same(&host_key)) {
+                terminal.say(
+                    "warning: the initrd's host key is the running system's own: whoever has the disk \
+                     can pose as the system",
+                );
+            }
+            given.unlock = Some(Unlock { door, host_key, host, system });
         }
         Ok(given)
     }
@@ -164,6 +181,21 @@ impl Given {
             keys.insert_secret(secret.id(), bytes.clone());
         }
     }
+}
+
+/// The public host key of the running system, where an overlay brings one: by it the system is known
+/// once it is up. A file that holds none says nothing.
+fn of_system(overlays: &[Overlay]) -> Option<PublicKey> {
+    let names = Algorithm::ALL.map(|algorithm| format!("/etc/ssh/{}.pub", algorithm.file_name()));
+    let places = names.iter().filter_map(|name| TreePath::parse(name).ok());
+    let mut files = places.flat_map(|place| {
+        let below = move |overlay: &Overlay| {
+            let below = place.below(&overlay.target)?;
+            Some(overlay.directory.join(OsStr::from_bytes(below.relative())))
+        };
+        overlays.iter().filter_map(below).collect::<Vec<_>>()
+    });
+    files.find_map(|file| host_key::read_public(&file).ok())
 }
 
 /// Makes a host key.

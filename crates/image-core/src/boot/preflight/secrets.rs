@@ -14,9 +14,6 @@ use crate::tree::TreePath;
 /// What findings are about.
 const ABOUT: &str = "initrd secrets";
 
-/// What a closure that has an ESP without secrets is told.
-const MEND: &str = "give it with --initrd-secret DEST=FILE, or leave it out of boot.initrd.secrets";
-
 /// Checks the secrets of one configuration.
 pub(super) fn check(store: &HostStore, subject: &Subject<'_>, findings: &mut Findings) {
     let Some(program) =
@@ -39,11 +36,18 @@ fn one(subject: &Subject<'_>, secret: &Appended, findings: &mut Findings) {
     let Appended { dest, origin } = secret;
     let Origin::File(source) = origin else { return };
     if !subject.offer.secrets.contains(dest) {
+        let mend = if is_host_key(subject, dest) {
+            format!("give it with --initrd-secret {dest}=FILE, or a new host key with --unlock-ssh")
+        } else {
+            format!(
+                "give it with --initrd-secret {dest}=FILE, or leave it out of boot.initrd.secrets"
+            )
+        };
         return findings.refuse(Told {
             about: ABOUT.to_owned(),
             wants: format!("{dest} in its initrd"),
             gives: "no such secret".to_owned(),
-            mend: MEND.replace("DEST", &dest.to_string()),
+            mend,
         });
     }
     findings.warn(Told {
@@ -55,6 +59,13 @@ fn one(subject: &Subject<'_>, secret: &Appended, findings: &mut Findings) {
             .to_owned(),
     });
     keep(subject, source, findings);
+}
+
+/// Whether the first stage's SSH server looks for its host key there.
+fn is_host_key(subject: &Subject<'_>, dest: &TreePath) -> bool {
+    let ssh = subject.stage1.and_then(|stage1| stage1.remote.ssh.as_ref());
+    let mut keys = ssh.into_iter().flat_map(|ssh| &ssh.host_keys);
+    keys.any(|key| TreePath::parse(key).is_ok_and(|key| key == *dest))
 }
 
 /// Whether the secret can be kept where the running system reads it.

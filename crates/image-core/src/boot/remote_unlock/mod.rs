@@ -109,7 +109,7 @@ impl Subject<'_> {
             findings.refuse(told(
                 "SSH",
                 "to be unlocked over SSH",
-                "an initrd that starts no SSH server",
+                "no SSH server",
                 "set boot.initrd.network.ssh = { enable = true; authorizedKeys = [ \"ssh-…\" ]; hostKeys = \
                  [ \"/etc/secrets/initrd/ssh_host_ed25519_key\" ]; } and rebuild",
             ));
@@ -119,7 +119,7 @@ impl Subject<'_> {
             findings.refuse(told(
                 "SSH",
                 "to be unlocked over SSH",
-                "an initrd that nobody may log in to",
+                "an SSH server that nobody may log in to",
                 "set boot.initrd.network.ssh.authorizedKeys to your public keys and rebuild",
             ));
         }
@@ -128,7 +128,7 @@ impl Subject<'_> {
             findings.refuse(told(
                 "SSH",
                 "to be told a passphrase over SSH",
-                "an initrd without cryptsetup-askpass, systemd or a named pipe",
+                "no cryptsetup-askpass, no systemd and no named pipe",
                 "set boot.initrd.luks.devices (or boot.initrd.systemd.enable) and rebuild",
             ));
         }
@@ -171,7 +171,7 @@ impl Subject<'_> {
             None => {
                 let gives = match ssh.host_keys.as_slice() {
                     [] => "an SSH server without host keys".to_owned(),
-                    keys => format!("an initrd that is given none of {}", keys.join(", ")),
+                    keys => format!("a place for {}, and no such secret", keys.join(", ")),
                 };
                 findings.refuse(told(
                     "SSH",
@@ -202,7 +202,7 @@ impl Subject<'_> {
                 "set boot.initrd.network.enable = true, with networking.useDHCP or the kernel parameter \
                  ip=, and rebuild"
             };
-            let gives = "an initrd that configures no network";
+            let gives = "nothing that configures a network";
             findings.refuse(told("network", "to be reached while it waits", gives, mend));
         }
         // Without a list nothing is known of what a kernel has built in.
@@ -211,7 +211,7 @@ impl Subject<'_> {
             findings.refuse(told(
                 "network",
                 "to be reached while it waits",
-                "an initrd without a module for any network card",
+                "no module for any network card",
                 "add the module of the machine's card (lspci -k tells it; virtio_net in QEMU and most \
                  clouds) to boot.initrd.availableKernelModules and rebuild",
             ));
@@ -225,7 +225,7 @@ impl Subject<'_> {
             findings.refuse(told(
                 "Tailscale",
                 wants,
-                "an initrd that starts no tailscaled",
+                "no tailscaled",
                 "add a service to boot.initrd.systemd.services that starts tailscaled (docs/remote-unlock.md \
                  has one) and rebuild",
             ));
@@ -236,7 +236,7 @@ impl Subject<'_> {
             findings.refuse(told(
                 "Tailscale",
                 wants,
-                "an initrd without certificates to know its server by",
+                "no certificates to know its server by",
                 "add \"${pkgs.cacert}/etc/ssl/certs/ca-bundle.crt\" to boot.initrd.systemd.storePaths and \
                  rebuild",
             ));
@@ -250,7 +250,7 @@ impl Subject<'_> {
             Identity::AuthKey => (
                 &tailscale.auth_key,
                 "--auth-key=file:/etc/tauthkey",
-                "an initrd in which nothing reads an auth key from a file",
+                "nothing that reads an auth key from a file",
             ),
         };
         let Some(file) = file else {
@@ -263,7 +263,7 @@ impl Subject<'_> {
             findings.refuse(told(
                 "Tailscale",
                 &format!("its identity in {file}"),
-                "an initrd that is given no such secret",
+                "no such secret",
                 &format!("set boot.initrd.secrets.{file:?} = \"/etc/secrets/initrd/tailscale\" and rebuild"),
             ));
             return None;
@@ -277,7 +277,7 @@ impl Subject<'_> {
             findings.refuse(told(
                 "Tailscale",
                 "to be reached through Tailscale",
-                "an initrd without the module tun",
+                "no module tun",
                 "add \"tun\" to boot.initrd.kernelModules, or start tailscaled with \
                  --tun=userspace-networking, and rebuild",
             ));

@@ -62,16 +62,16 @@ fn what_ssh_needs() {
         gives(sample, SSH)
     };
     let no_sshd: &'static str = "udhcpc -i eth0\n";
-    assert_eq!(with(&|s| s.initrd[0].1 = no_sshd), "an initrd that starts no SSH server");
+    assert_eq!(with(&|s| s.initrd[0].1 = no_sshd), "no SSH server");
     let nobody: &'static str = "udhcpc -i eth0\n/bin/sshd -h /etc/ssh/rsa\n";
-    assert_eq!(with(&|s| s.initrd[0].1 = nobody), "an initrd that nobody may log in to");
+    assert_eq!(with(&|s| s.initrd[0].1 = nobody), "an SSH server that nobody may log in to");
     let no_card = |s: &mut Sample| s.initrd.retain(|file| *file != CARD);
-    assert_eq!(with(&no_card), "an initrd without a module for any network card");
+    assert_eq!(with(&no_card), "no module for any network card");
     let no_network = SCRIPT.strip_prefix("udhcpc -i eth0\n").unwrap();
-    assert_eq!(with(&|s| s.initrd[0].1 = no_network), "an initrd that configures no network");
+    assert_eq!(with(&|s| s.initrd[0].1 = no_network), "nothing that configures a network");
     let askless = |s: &mut Sample| s.initrd.retain(|file| *file != ASKPASS);
-    assert!(with(&askless).contains("without cryptsetup-askpass"));
-    let others = "an initrd that is given none of /etc/ssh/rsa, /etc/ssh/ed25519";
+    assert!(with(&askless).contains("no cryptsetup-askpass"));
+    let others = "a place for /etc/ssh/rsa, /etc/ssh/ed25519, and no such secret";
     assert_eq!(with(&|s| s.appends(&[("/x", "/y")])), others);
     let file = format!("/nix/store/{KERNEL}/bzImage");
     let public = with(&|s| s.appends(&[("/etc/ssh/rsa", &file)]));
@@ -88,7 +88,7 @@ fn a_kernel_parameter_is_a_network_where_it_is_set() {
         "ipconfig $o\ncat x >> /root/.ssh/authorized_keys\n/bin/sshd -h /etc/ssh/rsa\n";
     let mut without = sample();
     without.initrd[0].1 = script;
-    assert_eq!(gives(without, SSH), "an initrd that configures no network");
+    assert_eq!(gives(without, SSH), "nothing that configures a network");
     let mut with = sample();
     with.initrd[0].1 = script;
     with.spec()["kernelParams"] = serde_json::json!(["quiet", "ip=dhcp"]);
@@ -120,14 +120,14 @@ fn what_tailscale_needs() {
         gives(sample, key)
     };
     let none: &'static str = "udhcpc\n";
-    assert_eq!(with(&|s| s.initrd[0].1 = none), "an initrd that starts no tailscaled");
+    assert_eq!(with(&|s| s.initrd[0].1 = none), "no tailscaled");
     let keyless: &'static str = "udhcpc\ntailscaled --state=mem:\n";
-    let said = "an initrd in which nothing reads an auth key from a file";
+    let said = "nothing that reads an auth key from a file";
     assert_eq!(with(&|s| s.initrd[0].1 = keyless), said);
-    assert_eq!(with(&|s| s.appends(&[])), "an initrd that is given no such secret");
+    assert_eq!(with(&|s| s.appends(&[])), "no such secret");
     let lose = |name: &'static str| {
         move |s: &mut Sample| s.initrd.retain(|(file, _)| !file.contains(name))
     };
-    assert_eq!(with(&lose("tun.ko")), "an initrd without the module tun");
-    assert_eq!(with(&lose("ca-bundle")), "an initrd without certificates to know its server by");
+    assert_eq!(with(&lose("tun.ko")), "no module tun");
+    assert_eq!(with(&lose("ca-bundle")), "no certificates to know its server by");
 }
