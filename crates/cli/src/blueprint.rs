@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use calve_image_core::boot::initrd_secrets::{Secret, Wanted};
 use calve_image_core::boot::preflight::Target;
+use calve_image_core::disk::Keyslots;
 use calve_image_core::epoch::Epoch;
 use calve_image_core::formats::{Input, disk::DiskSpec};
 use calve_image_core::ids::Ids;
@@ -30,6 +31,7 @@ pub(crate) struct Blueprint {
     pub(crate) rules: Vec<Rule>,
     pub(crate) seed: Option<String>,
     pub(crate) target: Target,
+    pub(crate) keyslots: Keyslots,
     pub(crate) epoch: Epoch,
 }
 
@@ -52,6 +54,7 @@ impl Blueprint {
             rules: Vec::new(),
             seed: None,
             target: Target::Any,
+            keyslots: Keyslots::default(),
             epoch: epoch()?,
         })
     }
@@ -79,6 +82,7 @@ impl Blueprint {
             ids: &subject.ids,
             epoch: self.epoch,
             target: self.target,
+            keyslots: &self.keyslots,
         }
     }
 }

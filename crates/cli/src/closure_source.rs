@@ -16,7 +16,7 @@ use calve_image_core::inputs::store_path::StorePath;
 use calve_image_core::inputs::{path_info, registration, store_db};
 
 use crate::failure::{Failure, Kind};
-use crate::nix;
+use crate::nix::{self, How};
 
 /// Where a store keeps its database, below its root.
 const DATABASE: &str = "nix/var/nix/db";
@@ -26,8 +26,8 @@ const DATABASE: &str = "nix/var/nix/db";
 pub(crate) struct Wanted<'a> {
     /// The toplevel.
     pub(crate) toplevel: &'a StorePath,
-    /// The directory of a chroot store.
-    pub(crate) store: Option<&'a Path>,
+    /// How `nix` is run, if it is; where the store is.
+    pub(crate) how: How<'a>,
     /// The registration to read, whatever else is there.
     pub(crate) registration: Option<&'a Path>,
 }
@@ -79,7 +79,7 @@ pub(crate) fn read_registration(path: &Path) -> Result<Vec<PathInfo>, Failure> {
 }
 
 fn ask_nix(wanted: Wanted<'_>) -> Result<(Vec<PathInfo>, Origin), nix::Error> {
-    let text = nix::path_info(wanted.toplevel, wanted.store)?;
+    let text = nix::path_info(wanted.toplevel, wanted.how)?;
     match path_info::parse(&text) {
         Ok(infos) => Ok((infos, Origin::Nix)),
         Err(error) => Err(nix::Error::Unexpected(Box::new(error))),
@@ -87,7 +87,7 @@ fn ask_nix(wanted: Wanted<'_>) -> Result<(Vec<PathInfo>, Origin), nix::Error> {
 }
 
 fn read_database(wanted: Wanted<'_>, nix: &nix::Error) -> Result<(Vec<PathInfo>, Origin), Failure> {
-    let directory = wanted.store.unwrap_or(Path::new("/")).join(DATABASE);
+    let directory = wanted.how.store.unwrap_or(Path::new("/")).join(DATABASE);
     tracing::debug!(%nix, directory = %directory.display(), "falling back to the database");
     let scratch = std::env::temp_dir();
     match store_db::read(&directory, std::slice::from_ref(wanted.toplevel), &scratch) {

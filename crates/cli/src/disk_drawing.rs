@@ -2,7 +2,7 @@
 
 use calve_image_core::disk::{Architecture, PartitionKind};
 use calve_image_core::inspect;
-use calve_image_core::report::{DiskReport, PartitionReport};
+use calve_image_core::report::{DiskReport, FileSystemReport, LuksReport, PartitionReport};
 use calve_image_core::units::Bytes;
 
 use crate::drawing::{self, Column, Part};
@@ -27,6 +27,18 @@ struct Partition {
     format: String,
     label: String,
     id: String,
+    encrypted: Option<Encrypted>,
+}
+
+/// What is in an encrypted partition.
+#[derive(Debug)]
+struct Encrypted {
+    name: String,
+    size: Bytes,
+    format: String,
+    label: String,
+    id: String,
+    how: String,
 }
 
 const COLUMNS: [Column; 8] = [
@@ -47,6 +59,10 @@ impl Disk {
         let mut text = format!("disk of {size}, GPT, {sector_size}-byte sectors, id {id}\n\n");
         text.push_str(&drawing::draw(&self.parts()));
         text.push_str(&drawing::table(&COLUMNS, &self.rows()));
+        for encrypted in self.partitions.iter().filter_map(|partition| partition.encrypted.as_ref())
+        {
+            text.push_str(&format!("\n{}: {}\n", encrypted.name, encrypted.how));
+        }
         text
     }
 
@@ -62,9 +78,11 @@ impl Disk {
         by_place.sort_by_key(|partition| partition.start);
         let mut parts = Vec::new();
         let mut end = Bytes::ZERO;
-        for Partition { name, start, size, format, .. } in by_place {
+        for Partition { name, start, size, format, encrypted, .. } in by_place {
             parts.extend(gap(end, *start));
             end = end.max(*start + *size);
+            let inner = encrypted.as_ref().map(|inner| format!("/{}", inner.format));
+            let format = format!("{format}{}", inner.unwrap_or_default());
             let lines = vec![format!(" {name}"), format!(" {format} {size}")];
             parts.push(Part { weight: size.get(), lines });
         }
@@ -75,10 +93,17 @@ impl Disk {
     fn rows(&self) -> Vec<Vec<String>> {
         let heading = ["#", "name", "type", "start", "size", "format", "label", "id"];
         let mut rows = vec![heading.map(str::to_owned).to_vec()];
-        for Partition { number, name, kind, start, size, format, label, id } in &self.partitions {
+        for partition in &self.partitions {
+            let Partition { number, name, kind, start, size, format, label, id, .. } = partition;
             let (number, start, size) = (number.to_string(), start.to_string(), size.to_string());
             let words = [name, kind, &start, &size, format, label, id].map(Clone::clone);
             rows.push(std::iter::once(number).chain(words).collect());
+            if let Some(Encrypted { name, size, format, label, id, .. }) = &partition.encrypted {
+                let (name, size, none) =
+                    (format!("\u{2514} {name}"), size.to_string(), String::new());
+                let words = [&none, &name, &none, &none, &size, format, label, id];
+                rows.push(words.map(Clone::clone).to_vec());
+            }
         }
         rows
     }
@@ -97,6 +122,7 @@ impl From<&inspect::Image> for Disk {
                 format: volume.map_or("?", |volume| volume.format).to_owned(),
                 label: volume.and_then(|volume| volume.label.clone()).unwrap_or_default(),
                 id: volume.map(|volume| volume.id.clone()).unwrap_or_default(),
+                encrypted: None,
             }
         });
         Self {
@@ -111,16 +137,21 @@ impl From<&inspect::Image> for Disk {
 impl From<&DiskReport> for Disk {
     fn from(disk: &DiskReport) -> Self {
         let partition = |(number, partition): (u32, &PartitionReport)| {
-            let volume = partition.file_system.as_ref();
+            let (mut format, label, id) = words(partition.file_system.as_ref());
+            let luks = partition.luks.as_ref();
+            if luks.is_some() {
+                "luks".clone_into(&mut format);
+            }
             Partition {
                 number,
                 name: partition.name.clone(),
                 kind: partition.kind.clone(),
                 start: Bytes::new(partition.start),
                 size: Bytes::new(partition.size),
-                format: volume.map_or("empty", |volume| volume.kind).to_owned(),
-                label: volume.and_then(|volume| volume.label.clone()).unwrap_or_default(),
-                id: volume.map(|volume| volume.uuid.clone()).unwrap_or_default(),
+                format,
+                label: luks.map_or(label, |luks| luks.label.clone().unwrap_or_default()),
+                id: luks.map_or(id, |luks| luks.uuid.clone()),
+                encrypted: luks.map(Encrypted::from),
             }
         };
         Self {
@@ -129,6 +160,35 @@ impl From<&DiskReport> for Disk {
             id: disk.guid.clone(),
             partitions: (1..).zip(&disk.partitions).map(partition).collect(),
         }
+    }
+}
+
+impl From<&LuksReport> for Encrypted {
+    fn from(luks: &LuksReport) -> Self {
+        let (format, label, id) = words(luks.file_system.as_ref());
+        let LuksReport { cipher, key_bits, sector_size, kdf, keyslots, .. } = luks;
+        let space = if luks.noise { "noise" } else { "holes" };
+        let keys = if *keyslots == 1 { "key" } else { "keys" };
+        let how = format!(
+            "LUKS2, {cipher}, {key_bits}-bit key, {sector_size}-byte sectors; {keyslots} {keys}, {kdf}; \
+             unused space is {space}"
+        );
+        Self { name: luks.name.clone(), size: Bytes::new(luks.size), format, label, id, how }
+    }
+}
+
+/// The format, the label and the id of what is in a partition or an encrypted volume.
+fn words(volume: Option<&FileSystemReport>) -> (String, String, String) {
+    let format = volume.map_or("empty", |volume| volume.kind).to_owned();
+    let label = volume.and_then(|volume| volume.label.clone()).unwrap_or_default();
+    (format, label, volume.map(|volume| volume.uuid.clone()).unwrap_or_default())
+}
+
+/// What is in a partition, from the outside in: `luks/ext4`.
+pub(crate) fn formats(partition: &PartitionReport) -> String {
+    match &partition.luks {
+        Some(luks) => format!("luks/{}", words(luks.file_system.as_ref()).0),
+        None => words(partition.file_system.as_ref()).0,
     }
 }
 

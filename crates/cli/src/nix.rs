@@ -9,9 +9,19 @@ use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 
 use calve_image_core::inputs::store_path::StorePath;
+use calve_installer::keys::Source;
 
 /// Stable for years, and still called experimental.
 const FEATURES: [&str; 2] = ["--extra-experimental-features", "nix-command flakes"];
+
+/// How `nix` is run.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct How<'a> {
+    /// The directory of a chroot store.
+    pub(crate) store: Option<&'a Path>,
+    /// Keys that its environment must not hold.
+    pub(crate) hidden: &'a [Source],
+}
 
 /// Why `nix` gave no answer.
 #[derive(Debug, thiserror::Error)]
@@ -48,8 +58,8 @@ fn said(words: &str) -> String {
 }
 
 /// What `nix path-info --recursive --json` prints of a path, in the shape of whichever Nix it is.
-pub(crate) fn path_info(path: &StorePath, store: Option<&Path>) -> Result<String, Error> {
-    let mut command = nix(store);
+pub(crate) fn path_info(path: &StorePath, how: How<'_>) -> Result<String, Error> {
+    let mut command = nix(how);
     command.args(["path-info", "--recursive", "--json"]).arg(path.to_string());
     command.stderr(Stdio::piped());
     run(command, "nix path-info")
@@ -58,22 +68,21 @@ pub(crate) fn path_info(path: &StorePath, store: Option<&Path>) -> Result<String
 /// Builds the system of a flake's host and leaves a link to it, which keeps it from collection.
 ///
 /// Gives the toplevel's path as `nix` prints it.
-pub(crate) fn build_system(
-    flake: &Flake,
-    link: &Path,
-    store: Option<&Path>,
-) -> Result<String, Error> {
-    let mut command = nix(store);
+pub(crate) fn build_system(flake: &Flake, link: &Path, how: How<'_>) -> Result<String, Error> {
+    let mut command = nix(how);
     command.args(["build", "--print-out-paths", "--out-link"]).arg(link);
     command.arg(flake.installable());
     let printed = run(command, "nix build")?;
     Ok(printed.trim_end().to_owned())
 }
 
-fn nix(store: Option<&Path>) -> Command {
+fn nix(how: How<'_>) -> Command {
     let mut command = Command::new("nix");
     command.args(FEATURES);
-    if let Some(store) = store {
+    for source in how.hidden {
+        source.hide_from(&mut command);
+    }
+    if let Some(store) = how.store {
         // Nix takes a relative path for the name of a kind of store.
         let store = std::path::absolute(store).unwrap_or_else(|_| store.to_owned());
         command.arg("--store").arg(store);

@@ -22,6 +22,9 @@ const TICK: Duration = Duration::from_millis(100);
 /// The most that cryptsetup reads of a passphrase that is typed.
 const LONGEST: usize = 512;
 
+/// How often two answers may differ.
+const TRIES: usize = 3;
+
 /// Asks for a line.
 ///
 /// # Errors
@@ -36,6 +39,27 @@ pub(crate) fn ask(words: &str, interrupt: &Interrupt) -> io::Result<Zeroizing<Ve
         return Err(io::Error::new(ErrorKind::InvalidInput, message));
     }
     Ok(line)
+}
+
+/// Asks for a new passphrase until it was typed twice alike.
+///
+/// # Errors
+/// As [`ask`], and answers that are empty or differ again and again.
+pub(crate) fn ask_twice(what: &str, interrupt: &Interrupt) -> io::Result<Zeroizing<Vec<u8>>> {
+    let mut words = format!("new passphrase for {what}: ");
+    for _ in 0..TRIES {
+        let first = ask(&words, interrupt)?;
+        if first.is_empty() {
+            words = format!("it must not be empty; new passphrase for {what}: ");
+            continue;
+        }
+        let again = ask("the same again: ", interrupt)?;
+        if *first == *again {
+            return Ok(first);
+        }
+        words = format!("they differ; new passphrase for {what}: ");
+    }
+    Err(io::Error::new(ErrorKind::InvalidInput, "no two answers were alike"))
 }
 
 /// A terminal that shows nothing of what is typed, until this is dropped.

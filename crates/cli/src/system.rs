@@ -10,10 +10,11 @@ use calve_image_core::inputs::closure::Closure;
 use calve_image_core::inputs::store::{self, HostStore};
 use calve_image_core::inputs::store_path::StorePath;
 use calve_image_core::inputs::system::System;
+use calve_installer::keys;
 
 use crate::closure_source::{self, Origin, Wanted};
 use crate::failure::{Failure, Kind};
-use crate::nix::{self, Flake};
+use crate::nix::{self, Flake, How};
 use crate::terminal::Terminal;
 
 /// What is taken when no system is named: where `nix build` leaves its link.
@@ -46,6 +47,16 @@ pub(crate) struct SourceArgs {
     /// Read the closure from a registration (nix-store --dump-db, closureInfo)
     #[arg(long, value_name = "FILE", help_heading = "System")]
     pub(crate) registration: Option<PathBuf>,
+
+    /// Sources of keys, whose variables are nobody's business: `nix` is run without them.
+    #[arg(skip)]
+    pub(crate) hidden: Vec<keys::Source>,
+}
+
+impl SourceArgs {
+    fn how(&self) -> How<'_> {
+        How { store: self.store.as_deref(), hidden: &self.hidden }
+    }
 }
 
 /// A system found, with its closure; whether it is one of NixOS is for the library to say.
@@ -86,10 +97,9 @@ impl Subject {
 
 /// Finds the system, building it first where a flake is named.
 pub(crate) fn find(args: &SystemArgs, terminal: Terminal) -> Result<Found, Failure> {
-    let SourceArgs { store, .. } = &args.source;
     match (&args.flake, &args.system) {
         (Some(flake), _) => {
-            let link = build(flake, store.as_deref(), terminal)?;
+            let link = build(flake, args.source.how(), terminal)?;
             locate(&link, &args.source, terminal)
         }
         (None, Some(system)) => locate(system, &args.source, terminal),
@@ -121,7 +131,7 @@ pub(crate) fn locate(
     terminal.say(format!("system    {}", toplevel.base_name()));
     let wanted = Wanted {
         toplevel: &toplevel,
-        store: source.store.as_deref(),
+        how: source.how(),
         registration: registration.map(PathBuf::as_path),
     };
     let (closure, origin) = closure_source::read(wanted)?;
@@ -160,10 +170,10 @@ fn unfound(error: store::Error, source: &SourceArgs) -> Failure {
     }
 }
 
-fn build(flake: &Flake, store: Option<&Path>, terminal: Terminal) -> Result<PathBuf, Failure> {
+fn build(flake: &Flake, how: How<'_>, terminal: Terminal) -> Result<PathBuf, Failure> {
     let link = PathBuf::from(format!("result-{}", flake.host()));
     terminal.say(format!("building  {} into {}", flake.host(), link.display()));
-    let built = nix::build_system(flake, &link, store).map_err(|error| {
+    let built = nix::build_system(flake, &link, how).map_err(|error| {
         let is_absent = matches!(error, nix::Error::Absent);
         let failure = Failure::new(Kind::Failed, error);
         if is_absent {

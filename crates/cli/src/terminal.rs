@@ -43,6 +43,11 @@ impl Terminal {
         }
     }
 
+    /// Tells the user what is told once and never again, also where words are left out.
+    pub(crate) fn insist(self, text: &str) -> Result<(), Failure> {
+        write_all(io::stderr().lock(), text)
+    }
+
     /// Prints text that the user asked for; it brings its own line ends.
     pub(crate) fn print(self, text: &str) -> Result<(), Failure> {
         if self.streaming {

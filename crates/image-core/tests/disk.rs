@@ -9,8 +9,8 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
 use calve_image_core::disk::{
-    self, Architecture, DiskSize, Ext4Fill, Fill, Geometry, Given, Layout, LayoutError, Partition,
-    PartitionKind, Size, VfatFill,
+    self, Architecture, DiskSize, Ext4Fill, Fill, Geometry, Given, Keyslots, Layout, LayoutError,
+    Partition, PartitionKind, Size, SwapFill, VfatFill,
 };
 use calve_image_core::epoch::Epoch;
 use calve_image_core::ids::Ids;
@@ -48,7 +48,8 @@ fn resolve(layout: &Layout, trees: &[Tree]) -> Result<Geometry, LayoutError> {
     let ids = Ids::from_parts(&[b"test"]);
     let epoch = Epoch::new(1_700_000_000);
     let architecture = Architecture::X86_64;
-    layout.resolve(&Given { trees, ids: &ids, epoch, architecture })
+    let keyslots = Keyslots::default();
+    layout.resolve(&Given { trees, ids: &ids, epoch, architecture, keyslots: &keyslots })
 }
 
 fn made(layout: &Layout) -> (Geometry, Plan) {
@@ -278,6 +279,30 @@ fn nothing_that_was_there_before_is_recognised() {
         .iter()
         .map(|part| found(partition(image.path(), part.start, part.size).path()));
     assert_eq!(kinds.collect::<Vec<_>>(), ["TYPE=vfat", "TYPE=ext4", ""]);
+}
+
+#[test]
+fn swap_is_an_area_or_a_blank() {
+    let mut layout = layout(SectorSize::B512);
+    let swap = SwapFill { label: Some("swap".to_owned()), uuid: None };
+    for (name, fill) in [("swap", Fill::Swap(swap)), ("random", Fill::RandomSwap)] {
+        let part = Partition::new(name, PartitionKind::Swap, fill);
+        layout.partitions.push(Partition { size: Size::Fixed(MIB * 5), ..part });
+    }
+    let (geometry, plan) = made(&layout);
+    let [_, _, swap, random] = geometry.partitions.as_slice() else { panic!("four partitions") };
+    assert_eq!((swap.size, random.size), (MIB * 5, MIB * 5));
+    let Some(blkid) = oracle::need("blkid") else { return };
+    let image = tempfile::NamedTempFile::new().unwrap();
+    image::write_poisoned(&plan, image.path(), &signatures());
+    let found = |part: &disk::Placed| {
+        let file = partition(image.path(), part.start, part.size);
+        let output = oracle::run(&blkid, args!["-p", "-o", "export", file.path()]);
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let said = found(swap);
+    assert!(said.contains("TYPE=swap") && said.contains("LABEL=swap"), "{said}");
+    assert!(!found(random).contains("TYPE="), "{}", found(random));
 }
 
 #[test]

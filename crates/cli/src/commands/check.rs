@@ -34,7 +34,7 @@ pub(crate) struct Args {
     #[arg(long = "for", value_parser = format, default_value = "disk", value_name = "FORMAT")]
     format: Format,
 
-    /// The profile of a disk: a name (minimal, server) or a file
+    /// The profile of a disk: a name (minimal, server, server-encrypted, impermanent) or a file
     #[arg(long, short, default_value = profile::DEFAULT, value_name = "NAME|FILE")]
     profile: String,
 

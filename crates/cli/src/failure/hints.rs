@@ -4,7 +4,7 @@ use std::io;
 
 use calve_image_core::boot::preflight::{Finding, Severity};
 use calve_image_core::boot::remote_unlock;
-use calve_image_core::disk::LayoutError;
+use calve_image_core::disk::{LayoutError, luks2};
 use calve_image_core::formats::fill::FillError;
 use calve_image_core::formats::{disk, iso, lxc, wsl};
 use calve_image_core::inputs::system;
@@ -12,7 +12,7 @@ use calve_image_core::tree::source::SourceError;
 use calve_image_core::writers::tar;
 use calve_image_core::{cache, inspect, output, pack, region};
 use calve_installer::host_key::store;
-use calve_installer::{survey, target, write};
+use calve_installer::{keys, survey, target, write};
 
 use super::Failure;
 use super::Kind;
@@ -167,12 +167,36 @@ impl From<LayoutError> for Failure {
         match &error {
             LayoutError::Room { .. } => Self::new(Kind::Usage, error)
                 .hint("raise --size or the partition's size, or drop an overlay"),
+            LayoutError::Luks { .. } => {
+                Self::new(Kind::Usage, error).hint("mend content.luks in the profile, or its keys")
+            }
             LayoutError::TwoRests { .. }
+            | LayoutError::Choice(_)
             | LayoutError::Name { .. }
             | LayoutError::Disk { .. }
             | LayoutError::Table(_) => Self::new(Kind::Usage, error),
-            LayoutError::Ext4 { .. } | LayoutError::Vfat { .. } => Self::new(Kind::Failed, error),
+            LayoutError::Ext4 { .. } | LayoutError::Vfat { .. } | LayoutError::Swap { .. } => {
+                Self::new(Kind::Failed, error)
+            }
             LayoutError::TreeMissing | LayoutError::Plan(_) => Self::internal(error),
+        }
+    }
+}
+
+impl From<luks2::Error> for Failure {
+    fn from(error: luks2::Error) -> Self {
+        Self::new(Kind::Failed, error)
+    }
+}
+
+impl From<keys::Error> for Failure {
+    fn from(error: keys::Error) -> Self {
+        let nobody = matches!(error, keys::Error::Unanswered { .. });
+        let failure = Self::new(if nobody { Kind::GivenUp } else { Kind::Failed }, error);
+        if nobody {
+            failure.hint("without a terminal: file:PATH, env:VAR, fd:N or command:CMD")
+        } else {
+            failure
         }
     }
 }

@@ -4,24 +4,24 @@
 //! system's fstab, the menu for the system's own configuration.
 
 use calve_image_core::boot::systemd_boot;
-use calve_image_core::disk::{self, Ext4Fill, Fill, Layout, VfatFill};
+use calve_image_core::disk::{self, Ext4Fill, Fill, Layout, LuksFill, SwapFill, VfatFill};
 use calve_image_core::units;
 
 use super::ConsoleMode;
 use super::Content;
 use super::DiskSize;
+use super::Luks;
 use super::Partition;
 use super::PartitionSize;
 use super::Profile;
+use super::RandomSwap;
 use super::SectorSize;
+use super::Space;
 
 impl Profile {
     /// The disk that the profile describes, of a size that the arguments may have changed.
     pub(crate) fn layout(&self, size: DiskSize) -> Layout {
-        let sector = match self.disk.sector_size {
-            SectorSize::B512 => units::SectorSize::B512,
-            SectorSize::B4096 => units::SectorSize::B4096,
-        };
+        let sector = self.disk.sector_size.bytes();
         let size = match size {
             DiskSize::Auto => disk::DiskSize::Auto,
             DiskSize::Fixed(bytes) => disk::DiskSize::Fixed(bytes),
@@ -53,6 +53,32 @@ impl Partition {
     }
 }
 
+impl SectorSize {
+    fn bytes(self) -> units::SectorSize {
+        match self {
+            Self::B512 => units::SectorSize::B512,
+            Self::B4096 => units::SectorSize::B4096,
+        }
+    }
+}
+
+impl Luks {
+    fn described(&self) -> LuksFill {
+        let noise = match self.fill {
+            Space::Holes => false,
+            Space::Noise => true,
+        };
+        LuksFill {
+            name: self.name.clone(),
+            label: self.label.clone(),
+            sector: self.sector_size.bytes(),
+            kdf: self.kdf.costs(),
+            noise,
+            ..LuksFill::new(self.content.fill())
+        }
+    }
+}
+
 impl Content {
     fn fill(&self) -> Fill {
         match self {
@@ -66,6 +92,11 @@ impl Content {
                 let reserve = described.reserve.map_or(fill.reserve, |reserve| reserve.0);
                 Fill::Vfat(VfatFill { label: described.label.clone(), reserve, ..fill })
             }
+            Self::Swap(described) => {
+                Fill::Swap(SwapFill { label: described.label.clone(), ..SwapFill::default() })
+            }
+            Self::RandomSwap(RandomSwap {}) => Fill::RandomSwap,
+            Self::Luks(described) => Fill::Luks(Box::new(described.described())),
         }
     }
 }
@@ -98,10 +129,27 @@ mod tests {
             let layout = named.profile.layout(named.profile.disk.size);
             let mounts: Vec<String> =
                 layout.mounts().iter().map(|mount| format!("/{}", mount.lossy())).collect();
-            assert_eq!(mounts, ["/boot", "/"], "{name}");
-            let sizes: Vec<disk::Size> = layout.partitions.iter().map(|part| part.size).collect();
-            assert_eq!(sizes[1], disk::Size::Rest, "{name}");
+            let kept = if name == "impermanent" { &["/nix", "/persist"][..] } else { &["/"] };
+            assert_eq!(mounts, [&["/boot"], kept].concat(), "{name}");
+            assert_eq!(layout.partitions.last().map(|part| part.size), Some(disk::Size::Rest));
+            assert_eq!(layout.check(), Ok(()), "{name}");
+            let luks = layout.partitions.iter().skip(1).map(|part| &part.content);
+            let is_luks = |fill: &Fill| matches!(fill, Fill::Luks(_));
+            let is_encrypted = !matches!(name, "minimal" | "server");
+            assert!(luks.into_iter().all(|fill| is_luks(fill) == is_encrypted), "{name}");
         }
+    }
+
+    #[test]
+    fn what_an_encrypted_volume_is() {
+        let Ok(named) = read("server-encrypted") else { unreachable!("it is a profile") };
+        let layout = named.profile.layout(DiskSize::Auto);
+        let Some(Fill::Luks(fill)) = layout.partitions.last().map(|part| &part.content) else {
+            unreachable!("its root is encrypted")
+        };
+        assert_eq!((fill.name.as_ref(), fill.mapper("cryptroot")), (None, "cryptroot"));
+        assert_eq!(fill.kdf, LuksFill::new(Fill::Empty).kdf, "said, though it is what is taken");
+        assert_eq!((fill.sector, fill.noise), (units::SectorSize::B512, false));
     }
 
     #[test]

@@ -4,9 +4,10 @@
 //! (`calve schema`), their words are those of the layout that the library resolves. A profile says
 //! nothing about one machine; what the closure fixes (kernel, boot loader, mounts) is not repeated.
 //! [`mod@read`] finds and parses a profile and words its errors; [`size`] and [`word`] read its values;
-//! [`layout`] turns it into what the library takes.
+//! [`luks`] has encrypted volumes; [`layout`] turns all of it into what the library takes.
 
 mod layout;
+mod luks;
 mod read;
 mod size;
 mod word;
@@ -14,6 +15,7 @@ mod word;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use luks::{Luks, RandomSwap, Space, Swap};
 pub(crate) use read::{DEFAULT, Named, is_embedded, nearest_name, read};
 pub(crate) use size::{DiskSize, PartitionSize};
 pub(crate) use word::{Kind, Mount};
@@ -155,6 +157,14 @@ pub(crate) enum Content {
     Vfat(FileSystem),
     /// An ext4 file system.
     Ext4(FileSystem),
+    /// A swap area; its partition must have a size.
+    Swap(Swap),
+    /// Room for swap that the system encrypts with a new key at each start
+    /// (`swapDevices.*.randomEncryption`): blank, and named by its partition.
+    #[serde(rename = "random-swap")]
+    RandomSwap(RandomSwap),
+    /// An encrypted volume.
+    Luks(Luks),
 }
 
 /// A file system with what it holds.

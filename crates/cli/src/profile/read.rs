@@ -16,9 +16,11 @@ use crate::failure::{Excerpt, Failure, Kind};
 pub(crate) const DEFAULT: &str = "minimal";
 
 /// The profiles in the program, each with its text.
-const EMBEDDED: [(&str, &str); 2] = [
+const EMBEDDED: [(&str, &str); 4] = [
     ("minimal", include_str!("../../../../profiles/minimal.toml")),
     ("server", include_str!("../../../../profiles/server.toml")),
+    ("server-encrypted", include_str!("../../../../profiles/server-encrypted.toml")),
+    ("impermanent", include_str!("../../../../profiles/impermanent.toml")),
 ];
 
 /// The names of the profiles in the program.

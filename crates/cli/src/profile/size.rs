@@ -41,6 +41,11 @@ pub(crate) enum PartitionSize {
 #[serde(try_from = "String", into = "String")]
 pub(crate) struct Reserve(pub(crate) Bytes);
 
+/// Memory that a key derivation takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
+pub(crate) struct Cost(pub(crate) Bytes);
+
 /// What a size looks like, for the schema.
 #[derive(Debug, JsonSchema)]
 #[schemars(transparent)]
@@ -98,6 +103,14 @@ impl TryFrom<String> for Reserve {
     }
 }
 
+impl TryFrom<String> for Cost {
+    type Error = ParseBytesError;
+
+    fn try_from(text: String) -> Result<Self, ParseBytesError> {
+        Bytes::parse(&text).map(Self)
+    }
+}
+
 impl fmt::Display for DiskSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -148,6 +161,12 @@ impl From<PartitionSize> for String {
 
 impl From<Reserve> for String {
     fn from(Reserve(bytes): Reserve) -> Self {
+        written(bytes)
+    }
+}
+
+impl From<Cost> for String {
+    fn from(Cost(bytes): Cost) -> Self {
         written(bytes)
     }
 }

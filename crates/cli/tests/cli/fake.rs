@@ -58,6 +58,33 @@ size = "32M"
 content.ext4 = { mount = "/", reserve = "1M" }
 "#;
 
+/// The same, encrypted, and quick to open.
+const ENCRYPTED: &str = r#"
+[[partitions]]
+name = "ESP"
+type = "esp"
+size = "48M"
+content.vfat = { mount = "/boot" }
+
+[[partitions]]
+name = "cryptroot"
+type = "root"
+size = "48M"
+
+[partitions.content.luks]
+kdf.pbkdf2 = { iterations = 1000 }
+content.ext4 = { mount = "/", reserve = "1M" }
+"#;
+
+/// What unlocks it.
+pub(crate) const CRYPTTAB: &str = "crypt /dev/disk/by-partlabel/cryptroot - discard\n";
+
+/// The fstab of a system with an encrypted root.
+pub(crate) const ENCRYPTED_FSTAB: &str = "\
+/dev/mapper/crypt / ext4 x-initrd.mount 0 1
+/dev/disk/by-label/ESP /boot vfat defaults 0 2
+";
+
 /// A directory with `store` (a chroot store), `fake.registration`, `small.toml`, and a link `result`.
 pub(crate) struct Fake {
     directory: tempfile::TempDir,
@@ -170,6 +197,16 @@ impl Fake {
     /// The bytes of the initrd.
     pub(crate) fn initrd_bytes(&self) -> Vec<u8> {
         fs::read(self.path(INITRD, "initrd")).unwrap()
+    }
+
+    /// Lets stage 1 unlock what a crypttab says, for an fstab that knows about it.
+    pub(crate) fn encrypted(&self, crypttab: &str, fstab: &str) {
+        self.fstab(fstab);
+        self.initrd(&[("etc/initrd-release", "ID=nixos\n"), ("etc/crypttab", crypttab)]);
+        let modules = ["drivers/md/dm-crypt", "crypto/xts", "crypto/aes_generic"];
+        let list: String = modules.map(|module| format!("kernel/{module}.ko\n")).concat();
+        self.put(MODULES, "lib/modules/6.12/modules.builtin", &(builtin() + &list));
+        fs::write(self.dir().join("encrypted.toml"), ENCRYPTED).unwrap();
     }
 
     /// Replaces the toplevel's init.

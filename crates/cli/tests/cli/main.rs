@@ -12,6 +12,7 @@ mod build_secrets;
 mod build_wsl;
 mod cache;
 mod check;
+mod encrypted;
 mod fake;
 mod first_boot;
 mod help;

@@ -93,7 +93,7 @@ content.btrfs = { mount = "/" }
        ·         ──┬──
        ·           ╰── unknown word
        ╰────
-      help: words that are valid here: vfat, ext4
+      help: words that are valid here: vfat, ext4, swap, random-swap, luks
     "#);
 }
 
@@ -167,7 +167,7 @@ fn names_that_are_nearly_right() {
     --- stderr
     error: no profile "minimall": neither a file nor a known name
       help: did you mean minimal?
-            profiles that come with calve: minimal, server
+            profiles that come with calve: minimal, server, server-encrypted, impermanent
     "#);
 }
 

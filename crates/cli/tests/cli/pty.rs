@@ -32,6 +32,7 @@ pub(crate) struct Session {
 pub(crate) struct End {
     pub(crate) code: Option<i32>,
     pub(crate) screen: String,
+    pub(crate) stdout: String,
     pub(crate) stderr: String,
 }
 
@@ -108,8 +109,15 @@ impl Session {
         kill_process(pid, signal).unwrap();
     }
 
-    /// Waits for the end, and asks what is asked in every session.
-    pub(crate) fn end(mut self) -> End {
+    /// Waits for the end of a program that prints no data, and asks what is asked in every session.
+    pub(crate) fn end(self) -> End {
+        let end = self.end_with_data();
+        assert_eq!(end.stdout, "");
+        end
+    }
+
+    /// The same of a program that prints data.
+    pub(crate) fn end_with_data(mut self) -> End {
         let started = Instant::now();
         while self.child.try_wait().unwrap().is_none() {
             assert!(started.elapsed() < LONG, "still running: {:?}", self.screen);
@@ -118,15 +126,14 @@ impl Session {
         while self.look() {}
         assert_eq!(settings(&self.slave), self.before, "the terminal is not as it was");
         let output = self.child.wait_with_output().unwrap();
-        assert!(output.stdout.is_empty());
+        let stdout = String::from_utf8(output.stdout).unwrap();
         let stderr = String::from_utf8(output.stderr).unwrap();
         for secret in &self.secrets {
-            assert!(
-                !self.screen.contains(secret) && !stderr.contains(secret),
-                "{secret} was shown"
-            );
+            let is_shown =
+                [&self.screen, &stdout, &stderr].iter().any(|text| text.contains(secret));
+            assert!(!is_shown, "{secret} was shown");
         }
-        End { code: output.status.code(), screen: self.screen, stderr }
+        End { code: output.status.code(), screen: self.screen, stdout, stderr }
     }
 }
 

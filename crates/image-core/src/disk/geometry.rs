@@ -5,19 +5,19 @@
 //! first and the last MiB of the disk belong to the table. Ids and labels that the layout leaves
 //! open come from [`Ids`]; whoever adopts the closure's fills them in before.
 
+use std::collections::BTreeMap;
+
 use uuid::Uuid;
 
-use super::gpt::{Entry, Gpt, GptError};
+use super::error::LayoutError;
+use super::gpt::{Entry, Gpt};
 use super::kind::{Architecture, PartitionKind};
 use super::layout::{DiskSize, Layout, Partition, Size};
-use super::volume::{Unsized, Volume};
+use super::volume::{LuksVolume, Unsized, Volume};
 use crate::epoch::Epoch;
 use crate::ids::Ids;
-use crate::plan::PlanError;
 use crate::tree::Tree;
 use crate::units::{Bytes, MIB, SectorSize};
-use crate::writers::ext4;
-use crate::writers::fat::FatError;
 
 /// What a layout is resolved against.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +30,24 @@ pub struct Given<'a> {
     pub epoch: Epoch,
     /// What the root partition's type says.
     pub architecture: Architecture,
+    /// How many passphrases open each LUKS volume.
+    pub keyslots: &'a Keyslots,
+}
+
+/// How many passphrases open each LUKS volume: a plan has room for them, and knows none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Keyslots {
+    /// By what a volume is opened as.
+    pub named: BTreeMap<String, usize>,
+    /// For all others.
+    pub others: usize,
+}
+
+impl Keyslots {
+    /// Returns how many open a volume; where nothing is said it will be one.
+    pub fn of(&self, mapper: &str) -> usize {
+        self.named.get(mapper).copied().unwrap_or(self.others).max(1)
+    }
 }
 
 /// A disk decided.
@@ -66,93 +84,6 @@ pub struct Placed {
     pub content: Volume,
 }
 
-/// A layout that makes no disk.
-#[derive(Debug, thiserror::Error)]
-pub enum LayoutError {
-    /// A partition is too small for its contents.
-    #[error(
-        "partition {name:?} needs {} but the layout leaves {available}",
-        Need { contents, reserve }
-    )]
-    Room {
-        /// Which partition.
-        name: String,
-        /// What its contents need, or the size that is asked for.
-        contents: Bytes,
-        /// The free space that the layout promises beside.
-        reserve: Bytes,
-        /// What there is.
-        available: Bytes,
-    },
-    /// Two partitions take what is left.
-    #[error(
-        "partitions {first:?} and {second:?} both take the rest of the disk: expected one at most"
-    )]
-    TwoRests {
-        /// The earlier one.
-        first: String,
-        /// The later one.
-        second: String,
-    },
-    /// Two partitions have the same name, or one has none.
-    #[error("partition {number} is named {name:?}: expected a name that no other partition has")]
-    Name {
-        /// Which partition, counted from 1.
-        number: usize,
-        /// Its name.
-        name: String,
-    },
-    /// A disk that ends within a sector, or is too small for a table.
-    #[error("a disk of {} bytes: expected whole sectors of {sector} bytes and at least 3 MiB", size.get())]
-    Disk {
-        /// The size asked for.
-        size: Bytes,
-        /// The disk's sectors.
-        sector: u64,
-    },
-    /// There are fewer trees than file systems: a defect of the caller.
-    #[error("fewer trees than the layout has file systems")]
-    TreeMissing,
-    /// The partition table cannot hold it.
-    #[error(transparent)]
-    Table(#[from] GptError),
-    /// The pieces make no plan.
-    #[error(transparent)]
-    Plan(#[from] PlanError),
-    /// The files do not go into an ext4 file system.
-    #[error("partition {name:?} cannot be an ext4 file system with these files")]
-    Ext4 {
-        /// Which partition.
-        name: String,
-        /// Why.
-        source: Box<ext4::Error>,
-    },
-    /// The files do not go into a FAT file system.
-    #[error("partition {name:?} cannot be a FAT file system with these files")]
-    Vfat {
-        /// Which partition.
-        name: String,
-        /// Why.
-        source: Box<FatError>,
-    },
-}
-
-/// Words a need: the sum, and its parts where there are two.
-struct Need<'a> {
-    contents: &'a Bytes,
-    reserve: &'a Bytes,
-}
-
-impl std::fmt::Display for Need<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { contents, reserve } = *self;
-        if reserve.is_zero() {
-            return contents.fmt(f);
-        }
-        write!(f, "{} ({contents} of contents, {reserve} of reserve)", *contents + *reserve)
-    }
-}
-
 impl Layout {
     /// Decides every offset, size and id.
     ///
@@ -160,6 +91,7 @@ impl Layout {
     /// Contents that have no room, and what no disk can be.
     pub fn resolve(&self, given: &Given<'_>) -> Result<Geometry, LayoutError> {
         self.check_names()?;
+        self.check()?;
         let volumes = self.volumes(given)?;
         let end = match self.size {
             DiskSize::Auto => None,
@@ -264,6 +196,11 @@ impl Layout {
 }
 
 impl Geometry {
+    /// Lists the LUKS volumes in their order on the disk: those that need keys before it is written.
+    pub fn luks(&self) -> impl Iterator<Item = &LuksVolume> {
+        self.partitions.iter().filter_map(|placed| placed.content.luks())
+    }
+
     /// Returns the partition table.
     pub fn gpt(&self) -> Gpt {
         let entry = |placed: &Placed| Entry {

@@ -3,12 +3,14 @@
 //! The words are those of a profile. Nothing is decided here: sizes may be open, ids and labels may
 //! be left to the closure or to the seed. [`Layout::resolve`](super::Geometry) decides.
 //!
-//! A [`Fill`] is what a range of bytes holds. A partition holds one, and a fill that encrypts or
-//! divides will hold others, so that every question about contents is asked of a fill.
+//! A [`Fill`] is what a range of bytes holds. A partition holds one, and a fill that encrypts holds
+//! another, so that every question about contents is asked of a fill. Which fills may hold which is
+//! [`choices`](super::choices)' affair.
 
 use uuid::Uuid;
 
 use super::kind::PartitionKind;
+use super::luks2::Kdf;
 use crate::tree::TreePath;
 use crate::units::{Bytes, GIB, MIB, SectorSize};
 
@@ -81,15 +83,35 @@ pub enum Fill {
     Ext4(Ext4Fill),
     /// A FAT file system, FAT16 or FAT32 by size.
     Vfat(VfatFill),
+    /// A swap area.
+    Swap(SwapFill),
+    /// Room for swap that the running system encrypts with a new key at each start: as good as empty
+    /// until then.
+    RandomSwap,
+    /// A LUKS volume, and what is in it.
+    Luks(Box<LuksFill>),
 }
 
 impl Fill {
-    /// Returns the mount point of the file system; none where there is no file system.
+    /// Returns the mount point of the file system, also of one inside LUKS; none where there is none.
     pub fn mount(&self) -> Option<&TreePath> {
         match self {
-            Self::Empty => None,
+            Self::Empty | Self::Swap(_) | Self::RandomSwap => None,
             Self::Ext4(fill) => Some(&fill.mount),
             Self::Vfat(fill) => Some(&fill.mount),
+            Self::Luks(fill) => fill.content.mount(),
+        }
+    }
+
+    /// Returns its word, as profiles have it.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Empty => "nothing",
+            Self::Ext4(_) => "ext4",
+            Self::Vfat(_) => "vfat",
+            Self::Swap(_) => "swap",
+            Self::RandomSwap => "random-swap",
+            Self::Luks(_) => "luks",
         }
     }
 }
@@ -137,6 +159,49 @@ impl VfatFill {
     /// Describes a file system without a label.
     pub const fn new(mount: TreePath) -> Self {
         Self { mount, label: None, serial: None, reserve: Self::RESERVE }
+    }
+}
+
+/// A swap area described; how large it is, its partition says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SwapFill {
+    /// Its label; none: it has none.
+    pub label: Option<String>,
+    /// Its UUID; none: derived from the seed.
+    pub uuid: Option<Uuid>,
+}
+
+/// A LUKS2 volume described.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LuksFill {
+    /// What it is opened as, below `/dev/mapper`; none: what the closure opens it as, else what its
+    /// partition is called.
+    pub name: Option<String>,
+    /// The label of its header; none: it has none.
+    pub label: Option<String>,
+    /// The UUID of its header; none: derived from the seed.
+    pub uuid: Option<Uuid>,
+    /// The unit of encryption.
+    pub sector: SectorSize,
+    /// How passphrases become keys, and what that costs: the same wherever it is built.
+    pub kdf: Kdf,
+    /// Whether space that nothing uses is encrypted, too, instead of staying holes.
+    pub noise: bool,
+    /// What is in it.
+    pub content: Fill,
+}
+
+impl LuksFill {
+    /// Describes a volume with nothing said about it.
+    pub fn new(content: Fill) -> Self {
+        let (name, label, uuid) = (None, None, None);
+        let (sector, kdf) = (SectorSize::default(), Kdf::default());
+        Self { name, label, uuid, sector, kdf, noise: false, content }
+    }
+
+    /// Returns what it is opened as, when it lies in a partition of that name.
+    pub fn mapper<'a>(&'a self, partition: &'a str) -> &'a str {
+        self.name.as_deref().unwrap_or(partition)
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! - [`kind`]: what partitions are for
 //! - [`layout`]: a disk as the user describes it
+//! - [`choices`]: what it must not say
 //! - [`geometry`]: the same with every offset, size and id decided
 //! - `volume`: what a partition holds, decided and planned
 //! - [`luks2`]: an encrypted volume around another one
@@ -13,6 +14,8 @@
 //! and of every partition are bytes or zeros, never a gap: that is where old signatures lie which
 //! would make a system take a partition for something that it no longer is.
 
+pub mod choices;
+mod error;
 pub mod geometry;
 pub mod gpt;
 pub mod gpt_moved;
@@ -23,10 +26,12 @@ pub mod luks2;
 pub mod qcow2;
 mod volume;
 
-pub use geometry::{Geometry, Given, LayoutError, Placed};
+pub use choices::ChoiceError;
+pub use error::LayoutError;
+pub use geometry::{Geometry, Given, Keyslots, Placed};
 pub use kind::{Architecture, PartitionKind};
-pub use layout::{DiskSize, Ext4Fill, Fill, Layout, Partition, Size, VfatFill};
-pub use volume::Volume;
+pub use layout::{DiskSize, Ext4Fill, Fill, Layout, LuksFill, Partition, Size, SwapFill, VfatFill};
+pub use volume::{LuksVolume, Volume};
 
 use crate::plan::{Label, Plan, PlanBuilder};
 use crate::tree::Tree;

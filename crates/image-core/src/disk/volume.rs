@@ -1,15 +1,18 @@
 //! What a range of bytes holds, from asking what it needs to planning it.
 //!
 //! A fill asks its tree for the least size; once the layout has given it one, the volume is decided
-//! and plans itself. A fill that holds others will ask them first and plan them last.
+//! and plans itself. A fill that holds another asks it first and plans it last.
 
-use super::geometry::{Given, LayoutError};
-use super::layout::{Ext4Fill, Fill, VfatFill};
-use crate::plan::{Plan, PlanBuilder};
+use super::error::LayoutError;
+use super::geometry::Given;
+use super::layout::{Ext4Fill, Fill, LuksFill, SwapFill, VfatFill};
+use super::luks2::{self, Luks2};
+use crate::plan::{KeyId, Plan, PlanBuilder};
 use crate::tree::Tree;
 use crate::units::{Bytes, SectorSize};
 use crate::writers::ext4::{self, Ext4};
 use crate::writers::fat::{self, Fat, FatError};
+use crate::writers::swap::{Swap, SwapError};
 
 /// What a range of bytes holds, decided.
 #[derive(Clone, Debug)]
@@ -20,6 +23,25 @@ pub enum Volume {
     Ext4(Box<Ext4>),
     /// A FAT file system.
     Vfat(Fat),
+    /// A swap area.
+    Swap(Swap),
+    /// Nothing yet: the running system swaps to it with a key of its own.
+    RandomSwap,
+    /// A LUKS volume, and what is in it.
+    Luks(Box<LuksVolume>),
+}
+
+/// A LUKS volume, decided.
+#[derive(Clone, Debug)]
+pub struct LuksVolume {
+    /// The name of its key, which is what it is opened as below `/dev/mapper`.
+    pub key: KeyId,
+    /// Its header's settings.
+    pub luks: Luks2,
+    /// How large what it holds is.
+    pub payload: Bytes,
+    /// What it holds.
+    pub content: Volume,
 }
 
 /// A volume whose size is open.
@@ -39,15 +61,22 @@ impl Unsized {
         trees: &mut impl Iterator<Item = &'t Tree>,
         given: &Given<'_>,
     ) -> Result<Self, LayoutError> {
+        let bare = |volume, needed| Self { volume, needed, reserve: Bytes::ZERO };
         match fill {
-            Fill::Empty => {
-                Ok(Self { volume: Volume::Empty, needed: Bytes::ZERO, reserve: Bytes::ZERO })
-            }
+            Fill::Empty => Ok(bare(Volume::Empty, Bytes::ZERO)),
+            Fill::RandomSwap => Ok(bare(Volume::RandomSwap, Swap::LEAST)),
+            Fill::Swap(fill) => Ok(bare(Volume::Swap(swap(name, fill, given)), Swap::LEAST)),
             Fill::Ext4(fill) => Self::ext4(name, fill, next(trees)?, given).map_err(ext4_in(name)),
             Fill::Vfat(fill) => {
                 let volume = vfat(name, fill, sector, given);
                 let needed = fat::minimum_size(next(trees)?, sector).map_err(vfat_in(name))?;
                 Ok(Self { volume: Volume::Vfat(volume), needed, reserve: fill.reserve })
+            }
+            Fill::Luks(fill) => {
+                // An open volume's sectors are its own, unless the disk has larger ones.
+                let sector = sector.max(fill.sector);
+                let inner = Self::of((name, &fill.content), sector, trees, given)?;
+                Self::luks(name, fill, inner, given).map_err(luks_in(name))
             }
         }
     }
@@ -67,13 +96,34 @@ impl Unsized {
         Ok(Self { volume: Volume::Ext4(Box::new(volume)), needed, reserve: fill.reserve })
     }
 
+    fn luks(
+        name: &str,
+        fill: &LuksFill,
+        inner: Self,
+        given: &Given<'_>,
+    ) -> Result<Self, luks2::Error> {
+        let own = || given.ids.uuid(&format!("luks {name}"));
+        let mapper = fill.mapper(name);
+        let luks = Luks2 {
+            sector: fill.sector,
+            uuid: fill.uuid.unwrap_or_else(own),
+            label: fill.label.clone(),
+            subsystem: None,
+            kdf: fill.kdf,
+            keyslots: given.keyslots.of(mapper),
+            noise: fill.noise,
+        };
+        luks.check()?;
+        let Self { volume: content, needed, reserve } = inner;
+        let needed = Luks2::HEADER + needed.align_up(fill.sector.bytes());
+        let key = KeyId(mapper.into());
+        let volume = LuksVolume { key, luks, payload: Bytes::ZERO, content };
+        Ok(Self { volume: Volume::Luks(Box::new(volume)), needed, reserve })
+    }
+
     /// Decides the size.
     pub(super) fn sized(self, size: Bytes) -> Volume {
-        match self.volume {
-            Volume::Empty => Volume::Empty,
-            Volume::Ext4(volume) => Volume::Ext4(Box::new(Ext4 { size, ..*volume })),
-            Volume::Vfat(volume) => Volume::Vfat(Fat { size, ..volume }),
-        }
+        self.volume.sized(size)
     }
 }
 
@@ -88,7 +138,30 @@ fn vfat(name: &str, fill: &VfatFill, sector: SectorSize, given: &Given<'_>) -> F
     }
 }
 
+fn swap(name: &str, fill: &SwapFill, given: &Given<'_>) -> Swap {
+    let own = || given.ids.uuid(&format!("swap {name}"));
+    let uuid = fill.uuid.unwrap_or_else(own);
+    Swap { size: Bytes::ZERO, label: fill.label.clone(), uuid }
+}
+
 impl Volume {
+    /// Decides the size of a volume, from the outside in.
+    fn sized(self, size: Bytes) -> Self {
+        match self {
+            Self::Empty => Self::Empty,
+            Self::RandomSwap => Self::RandomSwap,
+            Self::Ext4(volume) => Self::Ext4(Box::new(Ext4 { size, ..*volume })),
+            Self::Vfat(volume) => Self::Vfat(Fat { size, ..volume }),
+            Self::Swap(volume) => Self::Swap(Swap { size, ..volume }),
+            Self::Luks(volume) => {
+                let LuksVolume { key, luks, content, payload: _ } = *volume;
+                let payload = (size - Luks2::HEADER).align_down(luks.sector.bytes());
+                let content = content.sized(payload);
+                Self::Luks(Box::new(LuksVolume { key, luks, payload, content }))
+            }
+        }
+    }
+
     /// Plans the volume of a partition; it takes the trees of its file systems.
     pub(super) fn plan<'t>(
         &self,
@@ -96,9 +169,22 @@ impl Volume {
         trees: &mut impl Iterator<Item = &'t Tree>,
     ) -> Result<Plan, LayoutError> {
         match self {
-            Self::Empty => Ok(PlanBuilder::new().finish(size)?),
+            Self::Empty | Self::RandomSwap => Ok(PlanBuilder::new().finish(size)?),
             Self::Ext4(volume) => volume.plan(next(trees)?).map_err(ext4_in(name)),
             Self::Vfat(volume) => volume.plan(next(trees)?).map_err(vfat_in(name)),
+            Self::Swap(volume) => volume.plan().map_err(swap_in(name)),
+            Self::Luks(volume) => {
+                let inner = volume.content.plan((name, volume.payload), trees)?;
+                volume.luks.plan(&volume.key, inner).map_err(luks_in(name))
+            }
+        }
+    }
+
+    /// Returns the LUKS volume, where it is one.
+    pub fn luks(&self) -> Option<&LuksVolume> {
+        match self {
+            Self::Luks(volume) => Some(volume),
+            Self::Empty | Self::Ext4(_) | Self::Vfat(_) | Self::Swap(_) | Self::RandomSwap => None,
         }
     }
 }
@@ -113,4 +199,12 @@ fn ext4_in(name: &str) -> impl FnOnce(ext4::Error) -> LayoutError + '_ {
 
 fn vfat_in(name: &str) -> impl FnOnce(FatError) -> LayoutError + '_ {
     move |source| LayoutError::Vfat { name: name.to_owned(), source: Box::new(source) }
+}
+
+fn swap_in(name: &str) -> impl FnOnce(SwapError) -> LayoutError + '_ {
+    move |source| LayoutError::Swap { name: name.to_owned(), source }
+}
+
+fn luks_in(name: &str) -> impl FnOnce(luks2::Error) -> LayoutError + '_ {
+    move |source| LayoutError::Luks { name: name.to_owned(), source: Box::new(source) }
 }

@@ -7,12 +7,15 @@ use crate::boot::esp;
 use crate::boot::initrd_secrets::{self, KeepError, Place, Secret, Wanted};
 use crate::boot::preflight::{self, Offer, Report, Target};
 use crate::boot::systemd_boot::{self, Wishes};
-use crate::disk::{self, Architecture, Geometry, Given, Layout, LayoutError, PartitionKind};
+use crate::disk::{
+    self, Architecture, Geometry, Given, Keyslots, Layout, LayoutError, PartitionKind,
+};
 use crate::epoch::Epoch;
 use crate::formats::Input;
 use crate::formats::fill::{Fill, FillError};
 use crate::formats::fit::{self, NameError};
 use crate::ids::Ids;
+use crate::inputs::binds::Binds;
 use crate::inputs::etc_dir::EtcDir;
 use crate::inputs::overlay::{Overlay, Rule};
 use crate::inputs::stage1::{self, Stage1};
@@ -38,6 +41,8 @@ pub struct DiskSpec<'a> {
     pub epoch: Epoch,
     /// The machine that the disk is for.
     pub target: Target,
+    /// How many passphrases open each LUKS volume.
+    pub keyslots: &'a Keyslots,
 }
 
 /// A system that fits a layout.
@@ -112,6 +117,7 @@ pub enum Error {
 /// # Errors
 /// [`Error::Refused`] with all findings, or what cannot be read.
 pub fn check(spec: &DiskSpec<'_>, input: Input<'_>) -> Result<Checked, Error> {
+    spec.layout.check().map_err(LayoutError::from)?;
     // What refuses the boot loader is a finding; what then cannot be planned follows from it.
     let wishes = Wishes { options: &spec.boot, secrets: spec.initrd_secrets, epoch: spec.epoch };
     let esp = systemd_boot::plan(input.store, input.system, wishes)
@@ -136,12 +142,16 @@ pub fn check(spec: &DiskSpec<'_>, input: Input<'_>) -> Result<Checked, Error> {
 pub fn plan(spec: &DiskSpec<'_>, input: Input<'_>) -> Result<Disk, Error> {
     let Checked { layout, report, esp } = check(spec, input)?;
     let tree = tree(spec, input, &layout, esp)?;
+    // Where the running system sees a file is not always where it lies.
+    let binds = Binds::of(&input.system.main.fstab);
+    let tree = binds.moved(tree, &layout.mounts(), spec.epoch).map_err(FillError::from)?;
     refuse_homeless(&tree, &layout)?;
     let trees = tree.split(&layout.mounts(), spec.epoch).map_err(FillError::from)?;
     let platform = &input.system.main.platform;
     let architecture = Architecture::of_platform(platform)
         .ok_or_else(|| Error::Platform { platform: platform.clone() })?;
-    let given = Given { trees: &trees, ids: spec.ids, epoch: spec.epoch, architecture };
+    let DiskSpec { ids, epoch, keyslots, .. } = *spec;
+    let given = Given { trees: &trees, ids, epoch, architecture, keyslots };
     let geometry = layout.resolve(&given)?;
     let plan = disk::plan(&geometry, &trees)?;
     Ok(Disk { plan, geometry, report, entries: tree.size() })

@@ -36,6 +36,7 @@ fn with<T>(
         ids: &ids,
         epoch: EPOCH,
         target: Target::Qemu,
+        keyslots: &Keyslots::default(),
     };
     act(&spec, Input { store: &built.store, system: &built.system, closure: &built.closure })
 }

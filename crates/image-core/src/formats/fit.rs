@@ -8,8 +8,9 @@
 use uuid::Uuid;
 
 use crate::boot::esp::Room;
+use crate::boot::preflight::offer::{LUKS, RANDOM_SWAP};
 use crate::boot::preflight::{Adopted, Offer, Report, Target, Volume};
-use crate::disk::{Ext4Fill, Fill, Layout, Partition, PartitionKind, Size, VfatFill};
+use crate::disk::{Ext4Fill, Fill, Layout, Partition, PartitionKind, Size, SwapFill, VfatFill};
 use crate::units::Bytes;
 
 /// A name of the closure that no image can carry.
@@ -30,27 +31,52 @@ pub struct NameError {
 pub fn offer(layout: &Layout, room: Option<Room>, target: Target) -> Offer {
     let (esp_needed, esp_auto) =
         room.map_or((Bytes::ZERO, Bytes::ZERO), |room| (room.needed, room.auto));
-    let volumes = layout.partitions.iter().filter_map(volume).collect();
+    let mut volumes = Vec::new();
+    for partition in &layout.partitions {
+        let outer = volume(partition, &partition.content);
+        let Fill::Luks(fill) = &partition.content else {
+            volumes.extend(outer);
+            continue;
+        };
+        let luks = volumes.len();
+        volumes.extend(outer);
+        let inner = volume(partition, &fill.content);
+        volumes.extend(inner.map(|inner| Volume {
+            inside: Some(luks),
+            part_uuid: None,
+            size: None,
+            ..inner
+        }));
+    }
     Offer { volumes, esp_needed, esp_auto, target, ..Offer::default() }
 }
 
 /// Describes what is in a partition; none where it is empty.
-fn volume(partition: &Partition) -> Option<Volume> {
-    let (fs_type, label, uuid) = match &partition.content {
+fn volume(partition: &Partition, fill: &Fill) -> Option<Volume> {
+    let text = |uuid: Option<Uuid>| uuid.map(|uuid| uuid.to_string());
+    let (fs_type, label, uuid) = match fill {
         Fill::Empty => return None,
-        Fill::Ext4(fill) => ("ext4", &fill.label, fill.uuid.map(|uuid| uuid.to_string())),
-        Fill::Vfat(fill) => ("vfat", &fill.label, fill.serial.map(serial_text)),
+        Fill::Ext4(fill) => ("ext4", fill.label.clone(), text(fill.uuid)),
+        Fill::Vfat(fill) => ("vfat", fill.label.clone(), fill.serial.map(serial_text)),
+        Fill::Swap(fill) => ("swap", fill.label.clone(), text(fill.uuid)),
+        Fill::RandomSwap => (RANDOM_SWAP, None, None),
+        Fill::Luks(fill) => (LUKS, fill.label.clone(), text(fill.uuid)),
     };
+    let is_mounted = !matches!(fill, Fill::Luks(_));
     Some(Volume {
         name: partition.name.clone(),
-        mount_point: partition.content.mount().map(ToString::to_string),
+        mount_point: fill.mount().filter(|_| is_mounted).map(ToString::to_string),
         fs_type: fs_type.to_owned(),
-        label: label.clone(),
+        label,
         uuid,
         // A partition must be called something, so its name is a wish; the closure's is a need.
         part_label: None,
-        part_uuid: partition.id.map(|id| id.to_string()),
-        mapper: None,
+        part_uuid: text(partition.id),
+        mapper: match fill {
+            Fill::Luks(fill) => fill.name.clone(),
+            Fill::Empty | Fill::Ext4(_) | Fill::Vfat(_) | Fill::Swap(_) | Fill::RandomSwap => None,
+        },
+        inside: None,
         size: match partition.size {
             Size::Fixed(size) => Some(size),
             Size::Auto | Size::Rest => None,
@@ -65,41 +91,65 @@ fn volume(partition: &Partition) -> Option<Volume> {
 /// A GUID, UUID or serial that is none.
 pub fn adopt(layout: &Layout, report: &Report, room: Room) -> Result<Layout, NameError> {
     let mut layout = layout.clone();
-    let volumes = layout.partitions.iter_mut().filter(|partition| partition.content != Fill::Empty);
-    for (index, partition) in volumes.enumerate() {
+    // In the order of the offer.
+    let mut indices = 0..;
+    let none = Adopted::default();
+    for partition in &mut layout.partitions {
         if partition.kind == PartitionKind::Esp {
             partition.minimum = partition.minimum.max(room.auto);
         }
-        if let Some(adopted) = report.adopted.get(&index) {
-            adopt_one(partition, adopted)?;
+        if partition.content == Fill::Empty {
+            continue;
+        }
+        let mut next = || {
+            let adopted = indices.next().and_then(|index| report.adopted.get(&index));
+            adopted.unwrap_or(&none)
+        };
+        let outer = next();
+        if let Some(name) = &outer.part_label {
+            partition.name.clone_from(name);
+        }
+        if let Some(id) = &outer.part_uuid {
+            partition.id = Some(uuid("partition GUID", id)?);
+        }
+        adopt_names(&mut partition.content, outer)?;
+        if let Fill::Luks(fill) = &mut partition.content {
+            adopt_names(&mut fill.content, next())?;
         }
     }
     Ok(layout)
 }
 
-fn adopt_one(partition: &mut Partition, adopted: &Adopted) -> Result<(), NameError> {
-    if let Some(name) = &adopted.part_label {
-        partition.name.clone_from(name);
-    }
-    if let Some(id) = &adopted.part_uuid {
-        partition.id = Some(uuid("partition GUID", id)?);
-    }
-    match &mut partition.content {
-        Fill::Empty => {}
-        Fill::Ext4(Ext4Fill { label, uuid: own, .. }) => {
-            *label = adopted.label.clone().or_else(|| label.take());
-            if let Some(text) = &adopted.uuid {
-                *own = Some(uuid("file system UUID", text)?);
-            }
+/// Takes over the names of a file system, a swap area or a LUKS header.
+fn adopt_names(fill: &mut Fill, adopted: &Adopted) -> Result<(), NameError> {
+    let take = |ours: &mut Option<String>, name: &Option<String>| {
+        if name.is_some() {
+            ours.clone_from(name);
+        }
+    };
+    let take_uuid = |ours: &mut Option<Uuid>| match &adopted.uuid {
+        Some(text) => uuid("UUID", text).map(|uuid| *ours = Some(uuid)),
+        None => Ok(()),
+    };
+    match fill {
+        Fill::Empty | Fill::RandomSwap => Ok(()),
+        Fill::Ext4(Ext4Fill { label, uuid, .. }) | Fill::Swap(SwapFill { label, uuid }) => {
+            take(label, &adopted.label);
+            take_uuid(uuid)
+        }
+        Fill::Luks(fill) => {
+            take(&mut fill.label, &adopted.label);
+            take(&mut fill.name, &adopted.mapper);
+            take_uuid(&mut fill.uuid)
         }
         Fill::Vfat(VfatFill { label, serial, .. }) => {
-            *label = adopted.label.clone().or_else(|| label.take());
+            take(label, &adopted.label);
             if let Some(text) = &adopted.uuid {
                 *serial = Some(self::serial(text)?);
             }
+            Ok(())
         }
     }
-    Ok(())
 }
 
 fn uuid(what: &'static str, text: &str) -> Result<Uuid, NameError> {

@@ -30,6 +30,21 @@ impl Volume {
     pub fn is_optional(&self) -> bool {
         self.options.iter().any(|option| matches!(option.as_str(), "nofail" | "noauto"))
     }
+
+    /// Whether it is swapped to with a key made at each start.
+    pub fn is_random_swap(&self) -> bool {
+        self.options.iter().any(|option| option == "swap")
+    }
+
+    /// The option that makes it something else than a LUKS volume with its header in front.
+    pub fn odd_option(&self) -> Option<&str> {
+        let is_odd = |option: &&str| {
+            matches!(*option, "plain" | "swap" | "tmp" | "tcrypt" | "bitlk")
+                || option.starts_with("tmp=")
+                || option.starts_with("header=")
+        };
+        self.options.iter().map(String::as_str).find(is_odd)
+    }
 }
 
 /// Reads the text; `file` is how errors call it.
@@ -65,6 +80,11 @@ mod tests {
         assert_eq!(volumes[0].key_file, None);
         assert_eq!(volumes[0].options, ["discard", "tpm2-device=auto"]);
         assert_eq!(volumes[1].key_file.as_deref(), Some("/key"));
+        let odd =
+            parse("a LABEL=b - header=/h\nc LABEL=d /dev/urandom swap,discard\n", "x").unwrap();
+        assert_eq!((odd[0].odd_option(), odd[0].is_random_swap()), (Some("header=/h"), false));
+        assert_eq!((odd[1].odd_option(), odd[1].is_random_swap()), (Some("swap"), true));
+        assert_eq!((volumes[0].odd_option(), volumes[0].is_random_swap()), (None, false));
         assert_eq!((volumes[2].key_file.as_ref(), volumes[2].line), (None, 4));
         let found = parse("alone\n", "crypttab").unwrap_err().to_string();
         assert_eq!(found, "crypttab line 1: expected a name and a device, found \"alone\"");

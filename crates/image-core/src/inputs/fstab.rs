@@ -104,6 +104,15 @@ fn normal(path: &str) -> String {
     format!("/{}", parts.join("/"))
 }
 
+/// What a path is called in the running system; systemd's stage 1 has it below `/sysroot`.
+pub fn in_system(path: &str) -> &str {
+    match path.strip_prefix("/sysroot") {
+        Some("") => "/",
+        Some(below) if below.starts_with('/') => below,
+        Some(_) | None => path,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]

@@ -6,7 +6,7 @@
 //! - [`store`]: the store's files on this machine, also of a chroot store
 //! - [`bootspec`]: kernel, initrd and command line, per specialisation
 //! - [`fstab`], [`crypttab`] (each a [`table`]), [`device_spec`]: what a system mounts and how it names
-//!   the devices
+//!   the devices; [`binds`]: what it shows in a second place
 //! - [`initrd`], [`stage1`]: what the first stage has at hand and what it will do; [`remote_unlock`]: how it can
 //!   be reached; [`secret_appender`]: which secrets it needs
 //! - [`installer`]: which boot loader the closure would install; [`builder`]: how it is configured
@@ -25,6 +25,7 @@
 //! Readers start no processes, read no environment and no clock. They never run code of the closure.
 
 pub mod activation;
+pub mod binds;
 pub mod bootspec;
 pub mod builder;
 pub mod closure;

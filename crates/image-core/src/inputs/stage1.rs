@@ -168,8 +168,9 @@ fn volumes(
     let init = init.unwrap_or_default();
     for volume in init.lines().enumerate().filter_map(|(index, line)| opened(index + 1, line)) {
         // The script has one call for each way to get at a key.
-        if !volumes.iter().any(|known| known.name == volume.name) {
-            volumes.push(volume);
+        match volumes.iter_mut().find(|known| known.name == volume.name) {
+            Some(known) => known.key_file = known.key_file.take().or(volume.key_file),
+            None => volumes.push(volume),
         }
     }
     Ok(volumes)
@@ -178,17 +179,23 @@ fn volumes(
 /// The volume that a line of the script opens: `cryptsetup luksOpen DEVICE NAME …`.
 fn opened(line: usize, text: &str) -> Option<Volume> {
     let (_, call) = text.split_once("cryptsetup luksOpen ")?;
-    let mut words = call.split_ascii_whitespace().filter(|word| !word.starts_with('-'));
     let clean = |word: &str| word.trim_matches(['"', '\'', ';']).to_owned();
+    let is_option = |word: &&str| word.starts_with('-');
+    let mut words = call.split_ascii_whitespace().filter(|word| !is_option(word));
     let device = clean(words.next()?);
     let name = clean(words.next()?);
     // A variable is not known before it runs.
     let known = !device.contains('$') && !name.contains('$');
+    let value = |option: &str| {
+        let mut options = call.split_ascii_whitespace().filter(is_option);
+        options.find_map(|word| Some(clean(word.strip_prefix(option)?)))
+    };
     known.then(|| Volume {
         name,
         device: DeviceSpec::parse(&device),
-        key_file: None,
-        options: Vec::new(),
+        // What stands at `-` was typed.
+        key_file: value("--key-file=").filter(|file| file != "-"),
+        options: value("--header=").map(|file| format!("header={file}")).into_iter().collect(),
         line,
     })
 }
@@ -222,6 +229,18 @@ mod tests {
         assert_eq!(volumes.len(), 1);
         assert_eq!(volumes[0].name, "cryptroot");
         assert_eq!(volumes[0].device, DeviceSpec::PartLabel("cryptroot".to_owned()));
+        assert_eq!((volumes[0].key_file.as_deref(), volumes[0].odd_option()), (None, None));
+    }
+
+    #[test]
+    fn scripted_luks_with_a_key_file_and_a_header() {
+        let script = "cryptsetup luksOpen UUID=1-2 data --header=/h --key-file=-\n\
+            cryptsetup luksOpen UUID=1-2 data --header=/h --key-file=/etc/key \\\n";
+        let file = "/nix/store/p1ghxi6s5ar9ga8i0wcsadlng4vqc25a-initrd".parse().unwrap();
+        let volumes = volumes(&file, None, Some(script.to_owned())).unwrap();
+        assert_eq!(volumes.len(), 1);
+        assert_eq!(volumes[0].key_file.as_deref(), Some("/etc/key"));
+        assert_eq!(volumes[0].odd_option(), Some("header=/h"));
     }
 
     /// Reads an initrd made of these files.

@@ -13,6 +13,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::bootspec::{self, Bootspec};
+use super::crypttab;
 use super::fstab::{self, Fstab};
 use super::installer::Installer;
 use super::stage1::read_builtin;
@@ -40,7 +41,7 @@ pub enum Error {
     /// Its `boot.json` is malformed.
     #[error(transparent)]
     Bootspec(#[from] bootspec::Error),
-    /// Its fstab is malformed.
+    /// Its fstab or crypttab is malformed.
     #[error(transparent)]
     Fstab(#[from] fstab::Error),
     /// `boot.json` describes another system.
@@ -67,6 +68,9 @@ pub struct Configuration {
     pub bootspec: Option<Bootspec>,
     /// What it mounts.
     pub fstab: Fstab,
+    /// What its second stage unlocks.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub crypttab: Vec<crypttab::Volume>,
     /// The words of `kernel-params`.
     pub kernel_params: Vec<String>,
     /// Whether `/etc` is an overlay, so that the image's own `/etc` is hidden.
@@ -163,6 +167,8 @@ fn configuration(
     let platform = required("system")?.trim_end().to_owned();
     let fstab = optional(store, &toplevel, "etc/fstab")?.unwrap_or_default();
     let fstab = Fstab::parse(&fstab, &format!("{toplevel}/etc/fstab"))?;
+    let crypttab = optional(store, &toplevel, "etc/crypttab")?.unwrap_or_default();
+    let crypttab = crypttab::parse(&crypttab, &format!("{toplevel}/etc/crypttab"))?;
     let params = optional(store, &toplevel, "kernel-params")?.unwrap_or_default();
     let installer = Installer::find(store, &toplevel)?;
     let builtin_modules = builtin_modules(store, &toplevel)?;
@@ -176,6 +182,7 @@ fn configuration(
         platform,
         bootspec,
         fstab,
+        crypttab,
         kernel_params: params.split_ascii_whitespace().map(str::to_owned).collect(),
         etc_overlay: exists(store, &toplevel, "etc-metadata-image")?,
         has_init: is_executable(store, &toplevel, "init")?,

@@ -65,11 +65,21 @@ impl Plan {
 
     /// Counts the bytes that must be produced: neither gaps nor zeros.
     pub fn payload(&self) -> Bytes {
-        self.pieces
-            .iter()
-            .filter(|piece| !matches!(piece.content, Content::Zeros))
-            .map(|piece| piece.len)
-            .sum()
+        let of = |piece: &Piece| match &piece.content {
+            Content::Zeros => Bytes::ZERO,
+            Content::Bytes(_) | Content::Host { .. } | Content::Secret { .. } => piece.len,
+            // Encrypted zeros are none; gaps stay gaps.
+            Content::Sealed { sealed, start } => sealed.inner.covered_in(*start, piece.len),
+        };
+        self.pieces.iter().map(of).sum()
+    }
+
+    /// Counts the bytes of a range that are no gaps.
+    fn covered_in(&self, start: Bytes, len: Bytes) -> Bytes {
+        let end = start + len;
+        let pieces = self.pieces[self.piece_after(start)..].iter();
+        let within = pieces.take_while(|piece| piece.offset < end);
+        within.map(|piece| piece.end().min(end) - piece.offset.max(start)).sum()
     }
 }
 

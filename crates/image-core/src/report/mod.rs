@@ -5,14 +5,17 @@
 //! shows them. Nothing in it is secret and nothing in it depends on the machine that built.
 //!
 //! - [`Report`]: a disk
+//! - [`luks`]: an encrypted volume of it
 //! - [`archive`]: a file tree in an archive
 //! - [`iso`]: a medium that starts a live system
 
 pub mod archive;
 pub mod iso;
+pub mod luks;
 
 pub use archive::ArchiveReport;
 pub use iso::IsoReport;
+pub use luks::LuksReport;
 
 use serde::Serialize;
 
@@ -88,8 +91,11 @@ pub struct PartitionReport {
     pub size: u64,
     /// What its contents need at least.
     pub needed: u64,
-    /// The file system; none in an empty partition.
+    /// The file system or swap area; none in a partition that is empty or a LUKS volume.
     pub file_system: Option<FileSystemReport>,
+    /// The LUKS volume; none in a partition that is not encrypted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub luks: Option<LuksReport>,
 }
 
 /// A file system's names.
@@ -101,7 +107,8 @@ pub struct FileSystemReport {
     pub kind: &'static str,
     /// Its label; none: it has none.
     pub label: Option<String>,
-    /// Its UUID, or the serial of a FAT.
+    /// Its UUID, or the serial of a FAT; left out where there is none yet.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub uuid: String,
 }
 
@@ -185,6 +192,7 @@ impl PartitionReport {
             size: placed.size.get(),
             needed: placed.needed.get(),
             file_system: FileSystemReport::of(&placed.content),
+            luks: placed.content.luks().map(LuksReport::of),
         }
     }
 }
@@ -192,7 +200,15 @@ impl PartitionReport {
 impl FileSystemReport {
     fn of(volume: &Volume) -> Option<Self> {
         match volume {
-            Volume::Empty => None,
+            Volume::Empty | Volume::Luks(_) => None,
+            // Blank until the system swaps to it, and then nothing that has a name.
+            Volume::RandomSwap => {
+                Some(Self { kind: "random-swap", label: None, uuid: String::new() })
+            }
+            Volume::Swap(swap) => {
+                let label = swap.label.clone().filter(|label| !label.is_empty());
+                Some(Self { kind: "swap", label, uuid: swap.uuid.to_string() })
+            }
             Volume::Ext4(ext4) => {
                 let label = ext4.label.to_string();
                 let label = (!label.is_empty()).then_some(label);

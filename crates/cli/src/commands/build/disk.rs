@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use calve_image_core::boot::preflight::Target;
+use calve_image_core::disk::Geometry;
 use calve_image_core::formats::Container;
 use calve_image_core::formats::disk::{self, DiskSpec};
 use calve_image_core::plan::Plan;
@@ -15,6 +16,8 @@ use calve_image_core::units::Bytes;
 use super::beside::{self, Beside};
 use super::delivery::{self, Delivery, DeliveryArgs, Destination, OverlayArgs};
 use super::initrd_secrets::{Given, SecretArgs};
+use super::keyring::Keyring;
+use super::luks_args::{LuksArgs, Wanted};
 use super::outlet::Outlet;
 use crate::blueprint::Blueprint;
 use crate::failure::Failure;
@@ -32,12 +35,13 @@ use crate::{disk_drawing, findings};
 Examples:
   calve build disk                                   ./result, profile minimal
   calve build disk --flake .#web -p server -o web.qcow2
+  calve build disk -p server-encrypted --luks-key prompt --luks-recovery-key
   calve build disk -o - | ssh root@host 'dd of=/dev/vda bs=4M'")]
 pub(crate) struct Args {
     #[command(flatten)]
     system: SystemArgs,
 
-    /// The profile: a name (minimal, server) or a file
+    /// The profile: a name (minimal, server, server-encrypted, impermanent) or a file
     #[arg(long, short, default_value = profile::DEFAULT, value_name = "NAME|FILE")]
     profile: String,
 
@@ -61,6 +65,9 @@ pub(crate) struct Args {
     seed: Option<String>,
 
     #[command(flatten)]
+    luks: LuksArgs,
+
+    #[command(flatten)]
     secrets: SecretArgs,
 
     #[command(flatten)]
@@ -72,6 +79,7 @@ pub(crate) struct Args {
 struct Spec {
     blueprint: Blueprint,
     format: Container,
+    luks: LuksArgs,
     secrets: SecretArgs,
     delivery: Delivery,
 }
@@ -85,6 +93,7 @@ impl Spec {
             overlays: args.overlays.overlay,
             rules: args.overlays.overlay_rule,
             seed: args.seed,
+            keyslots: args.luks.keyslots(),
             target: match format {
                 Container::Raw => Target::Any,
                 Container::Qcow2 => Target::Qemu,
@@ -97,7 +106,8 @@ impl Spec {
                 "--unlock-ssh writes files beside the image, which stdout has no place for";
             return Err(Failure::usage(message).hint("name the image with --output FILE"));
         }
-        Ok((Self { blueprint, format, secrets: args.secrets, delivery }, args.system))
+        let (luks, secrets) = (args.luks, args.secrets);
+        Ok((Self { blueprint, format, luks, secrets, delivery }, args.system))
     }
 }
 
@@ -122,8 +132,9 @@ fn container(word: &str) -> Result<Container, String> {
 
 /// Builds the image.
 pub(crate) fn run(args: Args, terminal: Terminal) -> Result<(), Failure> {
-    let (spec, system) = Spec::resolve(args)?;
+    let (spec, mut system) = Spec::resolve(args)?;
     let terminal = spec.delivery.keep_words_out(terminal);
+    system.source.hidden = spec.luks.sources().cloned().collect();
     let found = system::find(&system, terminal)?;
     let name = format!("{}.{}", found.toplevel.name(), spec.format.word());
     let destination = spec.delivery.destination.clone().or_named(name);
@@ -135,37 +146,58 @@ pub(crate) fn run(args: Args, terminal: Terminal) -> Result<(), Failure> {
     let image = spec.format.wrap(&disk.plan).map_err(Failure::internal)?;
     let report = Report::of(subject.input(), &disk, spec.format, &image);
     terminal.say(layout(&report));
-    let report = spec.write(&image, &given, &destination, report, terminal)?;
+    let is_dry = destination == Destination::Nowhere;
+    let wanted = spec.luks.assign(&disk.geometry, is_dry)?;
+    let image = Image { plan: &image, geometry: &disk.geometry, wanted, given: &given };
+    let report = spec.write(&image, &destination, report, terminal)?;
     let drawing = || disk_drawing::Disk::from(&report.disk).text();
-    spec.delivery.show(&destination, &image, &report, drawing, terminal)
+    spec.delivery.show(&destination, image.plan, &report, drawing, terminal)
+}
+
+/// An image that only lacks its keys.
+struct Image<'a> {
+    plan: &'a Plan,
+    geometry: &'a Geometry,
+    wanted: Vec<Wanted>,
+    given: &'a Given,
 }
 
 impl Spec {
     /// Writes the image where it goes, and adds to the report what that tells.
     fn write(
         &self,
-        image: &Plan,
-        given: &Given,
+        image: &Image<'_>,
         destination: &Destination,
         report: Report,
         terminal: Terminal,
     ) -> Result<Report, Failure> {
-        let started = Instant::now();
+        let Image { plan, geometry, wanted, given } = image;
         let mut keys = Keys::none();
         given.lend(&mut keys);
+        let is_private = !keys.is_empty() || !wanted.is_empty();
         let existing = self.delivery.existing;
-        let open = if keys.is_empty() { Outlet::open } else { Outlet::open_private };
+        let open = if is_private { Outlet::open_private } else { Outlet::open };
         let Some(outlet) = open(destination, existing, terminal)? else {
             return Ok(report);
         };
+        let keyring = Keyring::read(wanted, outlet.interrupt(), terminal)?;
+        keyring.forge(geometry, &mut keys, outlet.interrupt(), terminal)?;
         let name = outlet.name();
+        // Nobody's typing counts as work.
+        let started = Instant::now();
         let beside = match (&given.unlock, destination) {
             (Some(unlock), Destination::File(path)) => Beside::write(unlock, path, existing)?,
             (_, _) => Beside::default(),
         };
-        let written = outlet.write_with(image, &keys, self.delivery.digest, beside)?;
+        let written = outlet.write_with(plan, &keys, self.delivery.digest, beside)?;
+        drop(keys);
         let report = report.written(&written);
         terminal.say(done(&report, &name, started.elapsed().as_secs()));
+        keyring.show_recovery(terminal)?;
+        let partitions = report.disk.partitions.iter();
+        for encrypted in partitions.filter(|partition| partition.luks.is_some()) {
+            terminal.say(one_key(&encrypted.name));
+        }
         if let (Some(unlock), Destination::File(path)) = (&given.unlock, destination) {
             let ticket = beside::with_ending(path, ".unlock.toml");
             let (ticket, key) = (ticket.display(), &unlock.host_key);
@@ -175,11 +207,19 @@ impl Spec {
     }
 }
 
+/// One line on what copies of an encrypted image share.
+fn one_key(partition: &str) -> String {
+    format!(
+        "note      copies of this image have one volume key; on each machine but one, once it runs: \
+         cryptsetup reencrypt /dev/disk/by-partlabel/{partition}"
+    )
+}
+
 /// One line on the partitions.
 fn layout(report: &Report) -> String {
     let partitions = report.disk.partitions.iter().map(|partition| {
-        let format = partition.file_system.as_ref().map_or("empty", |volume| volume.kind);
-        format!("{} {} {format}", partition.name, Bytes::new(partition.size))
+        let (size, formats) = (Bytes::new(partition.size), disk_drawing::formats(partition));
+        format!("{} {size} {formats}", partition.name)
     });
     let partitions: Vec<String> = partitions.collect();
     format!("layout    {} of {}", partitions.join(", "), Bytes::new(report.disk.size))

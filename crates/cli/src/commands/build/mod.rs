@@ -7,9 +7,12 @@ mod delivery;
 mod disk;
 mod initrd_secrets;
 mod iso;
+mod keyring;
+mod luks_args;
 mod lxc;
 mod outlet;
 mod packing;
+mod qr;
 mod unlock_host;
 mod wsl;
 

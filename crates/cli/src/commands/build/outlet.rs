@@ -73,6 +73,11 @@ impl Outlet {
         Ok(Some(Self { target, cancel, interrupt, terminal }))
     }
 
+    /// Whether the user said stop, for what has to be done before the image is written.
+    pub(super) fn interrupt(&self) -> &Interrupt {
+        &self.interrupt
+    }
+
     /// Where the image goes, in words.
     pub(super) fn name(&self) -> String {
         match &self.target {

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::drawing::{self, Column, Part};
 use crate::failure::Failure;
-use crate::profile::{self, Content, FileSystem, Named, Partition, PartitionSize};
+use crate::profile::{self, Content, FileSystem, Luks, Named, Partition, PartitionSize, Space};
 use crate::terminal::Terminal;
 
 /// How wide a partition is drawn whose size only a system decides, in bytes.
@@ -35,7 +35,25 @@ fn text(named: &Named) -> String {
     let parts: Vec<Part> = profile.partitions.iter().map(part).collect();
     text.push_str(&drawing::draw(&parts));
     text.push_str(&drawing::table(&COLUMNS, &rows(&profile.partitions)));
+    for partition in &profile.partitions {
+        if let Some(Content::Luks(luks)) = &partition.content {
+            text.push_str(&encryption(partition, luks));
+        }
+    }
     text
+}
+
+/// One line on how a volume is encrypted.
+fn encryption(partition: &Partition, luks: &Luks) -> String {
+    let name = luks.name.as_ref().unwrap_or(&partition.name);
+    let (sector_size, kdf) = (u64::from(luks.sector_size), luks.kdf.costs());
+    let space = match luks.fill {
+        Space::Holes => "holes",
+        Space::Noise => "noise",
+    };
+    format!(
+        "\n{name}: LUKS2, aes-xts-plain64, {sector_size}-byte sectors, {kdf}; unused space is {space}\n"
+    )
 }
 
 const COLUMNS: [Column; 7] = [
@@ -55,10 +73,11 @@ fn part(partition: &Partition) -> Part {
         PartitionSize::Rest => 4 * UNDECIDED,
     };
     let mut lines = vec![format!(" {}", partition.name)];
-    match partition.content.as_ref().map(Content::file_system) {
-        Some((format, file_system)) => {
-            lines.push(format!(" {format} {}", partition.size));
-            lines.push(format!(" {}", file_system.mount));
+    match &partition.content {
+        Some(content) => {
+            lines.push(format!(" {} {}", content.formats(), partition.size));
+            lines
+                .extend(content.file_system().map(|file_system| format!(" {}", file_system.mount)));
         }
         None => lines.push(format!(" empty {}", partition.size)),
     }
@@ -69,32 +88,49 @@ fn rows(partitions: &[Partition]) -> Vec<Vec<String>> {
     let heading = ["#", "name", "type", "size", "format", "label", "mounted at"];
     let mut rows = vec![heading.map(str::to_owned).to_vec()];
     for (partition, number) in partitions.iter().zip(1u32..) {
-        let content = partition.content.as_ref().map(Content::file_system);
-        let (format, label, mount) = match content {
-            Some((format, FileSystem { label, mount, .. })) => {
-                (format, label.clone().unwrap_or_default(), mount.to_string())
-            }
-            None => ("-", String::new(), String::new()),
-        };
+        let content = partition.content.as_ref();
+        let mount = content.and_then(Content::file_system).map(|known| known.mount.to_string());
         rows.push(vec![
             number.to_string(),
             partition.name.clone(),
             partition.kind.to_string(),
             partition.size.to_string(),
-            format.to_owned(),
-            label,
-            mount,
+            content.map_or_else(|| "-".to_owned(), Content::formats),
+            content.and_then(Content::label).cloned().unwrap_or_default(),
+            mount.unwrap_or_default(),
         ]);
     }
     rows
 }
 
 impl Content {
-    /// The format's name and the file system.
-    fn file_system(&self) -> (&'static str, &FileSystem) {
+    /// The format's name, and that of what is in it.
+    fn formats(&self) -> String {
         match self {
-            Self::Vfat(file_system) => ("vfat", file_system),
-            Self::Ext4(file_system) => ("ext4", file_system),
+            Self::Vfat(_) => "vfat".to_owned(),
+            Self::Ext4(_) => "ext4".to_owned(),
+            Self::Swap(_) => "swap".to_owned(),
+            Self::RandomSwap(_) => "random-swap".to_owned(),
+            Self::Luks(luks) => format!("luks/{}", luks.content.formats()),
+        }
+    }
+
+    /// The file system, also that in an encrypted volume.
+    fn file_system(&self) -> Option<&FileSystem> {
+        match self {
+            Self::Vfat(file_system) | Self::Ext4(file_system) => Some(file_system),
+            Self::Luks(luks) => luks.content.file_system(),
+            Self::Swap(_) | Self::RandomSwap(_) => None,
+        }
+    }
+
+    /// The label, of an encrypted volume that of what is in it.
+    fn label(&self) -> Option<&String> {
+        match self {
+            Self::Vfat(file_system) | Self::Ext4(file_system) => file_system.label.as_ref(),
+            Self::Swap(swap) => swap.label.as_ref(),
+            Self::RandomSwap(_) => None,
+            Self::Luks(luks) => luks.content.label(),
         }
     }
 }

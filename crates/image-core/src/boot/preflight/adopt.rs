@@ -8,7 +8,7 @@
 
 use serde::Serialize;
 
-use super::offer::Volume;
+use super::offer::{LUKS, RANDOM_SWAP, Volume};
 use crate::inputs::device_spec::DeviceSpec;
 
 /// What a volume must be called; `None` where the closure does not care.
@@ -23,6 +23,9 @@ pub struct Adopted {
     pub part_label: Option<String>,
     /// The GPT partition's GUID.
     pub part_uuid: Option<String>,
+    /// What a LUKS volume is opened as.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mapper: Option<String>,
 }
 
 /// Why a name cannot be adopted: what the layout gives instead, and the mend.
@@ -39,6 +42,9 @@ struct Slot<'a> {
     adopted: &'a mut Option<String>,
     same: fn(&str, &str) -> bool,
 }
+
+const PART_LABEL: &str = "partition label";
+const PART_UUID: &str = "partition uuid";
 
 /// Takes a name over, if the volume can have it.
 pub(super) fn adopt(
@@ -62,22 +68,31 @@ pub(super) fn adopt(
         DeviceSpec::PartLabel(name) => {
             let slot = &mut adopted.part_label;
             let fixed = volume.part_label.as_ref();
-            (name, Slot { key: "partition label", fixed, adopted: slot, same })
+            (name, Slot { key: PART_LABEL, fixed, adopted: slot, same })
         }
         DeviceSpec::PartUuid(name) => {
             let slot = &mut adopted.part_uuid;
             let fixed = volume.part_uuid.as_ref();
-            (name, Slot { key: "partition uuid", fixed, adopted: slot, same: same_hex })
+            (name, Slot { key: PART_UUID, fixed, adopted: slot, same: same_hex })
         }
         DeviceSpec::Mapper(_)
         | DeviceSpec::Path(_)
         | DeviceSpec::Virtual(_)
         | DeviceSpec::File(_) => return Ok(()),
     };
+    if volume.inside.is_some() && matches!(slot.key, PART_LABEL | PART_UUID) {
+        return Err(Clash {
+            gives: format!(
+                "volume {:?} inside LUKS, which is no partition of its own",
+                volume.name
+            ),
+            mend: "name it by /dev/mapper or its label in the configuration and rebuild".to_owned(),
+        });
+    }
     if let Err(limit) = can_hold(device, &volume.fs_type) {
         return Err(Clash {
             gives: format!("{}, whose {} must be {limit}", volume.fs_type, slot.key),
-            mend: "change it in the configuration's fileSystems and rebuild".to_owned(),
+            mend: "change it in the configuration and rebuild".to_owned(),
         });
     }
     slot.take(wanted, volume)
@@ -107,6 +122,14 @@ impl Slot<'_> {
 fn can_hold(device: &DeviceSpec, fs_type: &str) -> Result<(), &'static str> {
     let is_fat = fs_type == "vfat";
     match device {
+        DeviceSpec::Label(_) | DeviceSpec::Uuid(_) if fs_type == RANDOM_SWAP => {
+            Err("left out: what is there changes at each boot")
+        }
+        // `label` of LUKS2's header, 48 bytes with its NUL.
+        DeviceSpec::Label(name) if fs_type == LUKS => {
+            let fits = (1..=47).contains(&name.len()) && !name.contains('\0') && is_shown(name);
+            fits.then_some(()).ok_or("1 to 47 bytes without a blank at an end")
+        }
         // dosfstools: eleven bytes, none of which FAT refuses in names.
         DeviceSpec::Label(name) if is_fat => {
             let fits = (1..=11).contains(&name.len())
@@ -204,6 +227,11 @@ mod tests {
             ("UUID=0C7BB7A2-5D47-4B4C-9D6F-6A6A1F1F1F1F", "ext4", false),
             ("UUID=00000000-0000-0000-0000-000000000000", "ext4", false),
             ("UUID=ABCD-1234", "ext4", false),
+            ("LABEL=0123456789abcdefg", LUKS, true),
+            ("LABEL=", LUKS, false),
+            ("UUID=0c7bb7a2-5d47-4b4c-9d6f-6a6a1f1f1f1f", LUKS, true),
+            ("LABEL=swap", RANDOM_SWAP, false),
+            ("PARTLABEL=swap", RANDOM_SWAP, true),
             ("UUID=0c7bb7a2-5d47-4b4c-9d6f-6a6a1f1f1f1f", "ext4", true),
             ("UUID=0c7bb7a25d474b4c9d6f6a6a1f1f1f1f", "ext4", false),
             ("PARTUUID=12345678-01", "ext4", false),

@@ -9,7 +9,8 @@
 //! - [`offer`]: the layout's side, in words that do not depend on how disks are made
 //! - [`adopt`]: ids, and what a file system or partition can be called
 //! - [`mounts`]: fstab against the layout
-//! - [`unlocking`]: the encrypted volumes that stage 1 waits for
+//! - [`unlocking`]: what the system unlocks against the encrypted volumes
+//! - [`swap`]: what it swaps to
 //! - [`unique`]: no two volumes under one name
 //! - [`modules`]: what stage 1 can drive
 //! - [`startup`]: boot loader, kernel, `init=`, the ESP
@@ -33,6 +34,7 @@ pub mod mounts;
 pub mod offer;
 pub mod secrets;
 pub mod startup;
+mod swap;
 pub mod unique;
 pub mod unlocking;
 
@@ -110,7 +112,7 @@ pub fn check(
         // Without a kernel nothing is mounted either.
         if configuration.bootspec.is_some() {
             secrets::check(store, &subject, &mut findings);
-            unlocking::check(&subject, &mut findings);
+            unlocking::check(&subject, &mut adopted, &mut findings);
             mounts::check(&subject, &mut adopted, &mut findings);
             modules::check(&subject, &mut findings);
         }
@@ -176,6 +178,8 @@ impl Findings {
     }
 }
 
+#[cfg(test)]
+mod encrypted_tests;
 #[cfg(test)]
 mod real_tests;
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What stage 1 can drive: file systems that it mounts, and QEMU's disks.
+//! What stage 1 can drive: file systems that it mounts, volumes that it unlocks, QEMU's disks.
 //!
 //! A module may be a file in the initrd or built into the kernel (`modules.builtin`). Where neither list
 //! is there, nothing is known and nothing is said.
@@ -9,7 +9,7 @@ use crate::inputs::stage1::Stage1;
 use crate::inputs::system::Configuration;
 
 /// Mount points that NixOS mounts in stage 1 whatever fstab says (`utils.pathsNeededForBoot`).
-const NEEDED_FOR_BOOT: [&str; 9] =
+pub(super) const NEEDED_FOR_BOOT: [&str; 9] =
     ["/", "/nix", "/nix/store", "/var", "/var/log", "/var/lib", "/var/lib/nixos", "/etc", "/usr"];
 
 /// Checks the modules of a configuration.
@@ -22,6 +22,10 @@ pub(super) fn check(subject: &Subject<'_>, findings: &mut Findings) {
     });
     for (point, fs_type) in volumes {
         file_system(subject, point, fs_type, findings);
+    }
+    let unlocks = subject.stage1.is_some_and(|stage1| !stage1.volumes.is_empty());
+    if unlocks && subject.offer.luks().next().is_some() {
+        encryption(subject, findings);
     }
     if subject.offer.target == Target::Qemu {
         virtio(subject, findings);
@@ -60,6 +64,36 @@ fn file_system(subject: &Subject<'_>, point: &str, fs_type: &str, findings: &mut
                 "add boot.initrd.supportedFilesystems.{fs_type} = true (or \
                  boot.initrd.availableKernelModules = [ \"{fs_type}\" ]) and rebuild"
             ),
+        });
+    }
+}
+
+/// Modules of which any one does a part of aes-xts-plain64: the kernel's own code, also under the names
+/// of other releases, and those for the instructions of a processor.
+const CIPHER: [(&str, &[&str]); 3] = [
+    ("dm_crypt", &["dm_crypt"]),
+    ("xts", &["xts", "aesni_intel", "aes_ce_blk", "aes_neon_blk", "aes_neon_bs"]),
+    (
+        "aes",
+        &["aes_generic", "aes", "libaes", "aesni_intel", "aes_x86_64", "aes_ce_blk", "aes_arm64"],
+    ),
+];
+
+/// What opens a LUKS volume: device-mapper's target, and the cipher that it is written with.
+fn encryption(subject: &Subject<'_>, findings: &mut Findings) {
+    for (name, any) in CIPHER {
+        let found: Vec<Option<bool>> = any.iter().map(|module| has(subject, module)).collect();
+        if !found.iter().all(|found| *found == Some(false)) {
+            continue;
+        }
+        findings.refuse(Told {
+            about: name.to_owned(),
+            wants: "to unlock a LUKS volume in stage 1".to_owned(),
+            gives: format!(
+                "one encrypted with aes-xts-plain64, for which the initrd has no module {name} and \
+                 the kernel nothing built in"
+            ),
+            mend: format!("add boot.initrd.availableKernelModules = [ {name:?} ] and rebuild"),
         });
     }
 }

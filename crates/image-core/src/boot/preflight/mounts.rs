@@ -3,14 +3,17 @@
 use std::collections::BTreeMap;
 
 use super::adopt::{self, Adopted};
-use super::offer::Volume;
-use super::{Findings, Subject, Told};
+use super::modules::NEEDED_FOR_BOOT;
+use super::offer::{Offer, Volume};
+use super::{Findings, Subject, Told, swap};
+use crate::inputs::binds::{Bind, Binds};
 use crate::inputs::device_spec::DeviceSpec;
-use crate::inputs::fstab::Mount;
+use crate::inputs::fstab::{Mount, in_system};
 use crate::inputs::stage1;
+use crate::tree::TreePath;
 
 /// What no system runs without: its store, and the database without which Nix collects all of it.
-const NEEDED: [&str; 2] = ["/nix/store", "/nix/var/nix/db"];
+pub(super) const NEEDED: [&str; 2] = ["/nix/store", "/nix/var/nix/db"];
 
 /// Checks all mounts of a configuration.
 pub(super) fn check(
@@ -20,7 +23,7 @@ pub(super) fn check(
 ) {
     for mount in wanted(subject) {
         if mount.is_swap() {
-            swap(subject, mount, adopted, findings);
+            swap::check(subject, mount, adopted, findings);
         } else {
             self::mount(subject, mount, adopted, findings);
         }
@@ -28,8 +31,12 @@ pub(super) fn check(
     if let Some(root) = root_of_the_command_line(subject) {
         self::mount(subject, &root, adopted, findings);
     }
+    swap::unused(subject, adopted, findings);
     for volume in &subject.offer.volumes {
         unmounted(subject, volume, findings);
+    }
+    for bind in Binds::of(&subject.configuration.fstab).iter() {
+        bound(subject, bind, findings);
     }
 }
 
@@ -68,17 +75,8 @@ pub(crate) fn needs_device(mount: &Mount) -> bool {
 }
 
 /// Where a mount will be.
-fn place(mount: &Mount) -> &str {
+pub(super) fn place(mount: &Mount) -> &str {
     in_system(&mount.mount_point)
-}
-
-/// What a path is called in the running system; systemd's stage 1 has it below `/sysroot`.
-pub(crate) fn in_system(path: &str) -> &str {
-    match path.strip_prefix("/sysroot") {
-        Some("") => "/",
-        Some(below) if below.starts_with('/') => below,
-        Some(_) | None => path,
-    }
 }
 
 fn describe(mount: &Mount) -> String {
@@ -117,20 +115,21 @@ fn mount(
         ));
         return;
     }
-    if let Err((gives, mend)) = device(mount, volume, adopted.entry(index).or_default()) {
+    if let Err((gives, mend)) = device(mount, (index, volume), subject.offer, adopted) {
         findings.refuse(told(gives, mend));
     }
 }
 
 /// Whether the volume can be found by the name that the mount has for it; the error is told.
-fn device(mount: &Mount, volume: &Volume, adopted: &mut Adopted) -> Result<(), (String, String)> {
+pub(super) fn device(
+    mount: &Mount,
+    (index, volume): (usize, &Volume),
+    offer: &Offer,
+    adopted: &mut BTreeMap<usize, Adopted>,
+) -> Result<(), (String, String)> {
     let point = place(mount);
-    match (&mount.device, &volume.mapper) {
-        (DeviceSpec::Mapper(name), Some(mapper)) if name == mapper => Ok(()),
-        (DeviceSpec::Mapper(name), Some(mapper)) => Err((
-            format!("an encrypted volume named {mapper:?}"),
-            format!("name it {name:?} in the profile"),
-        )),
+    match (&mount.device, volume.inside) {
+        (DeviceSpec::Mapper(name), Some(luks)) => mapper(name, luks, offer, adopted),
         (DeviceSpec::Mapper(_), None) => Err((
             format!("the plain volume {:?}", volume.name),
             "use a profile with an encrypted volume, or a configuration without boot.initrd.luks"
@@ -144,40 +143,29 @@ fn device(mount: &Mount, volume: &Volume, adopted: &mut Adopted) -> Result<(), (
             ),
         )),
         (device, _) => {
+            let adopted = adopted.entry(index).or_default();
             adopt::adopt(device, volume, adopted).map_err(|clash| (clash.gives, clash.mend))
         }
     }
 }
 
-/// A swap area that is missing delays the boot but does not stop it.
-fn swap(
-    subject: &Subject<'_>,
-    mount: &Mount,
-    adopted: &mut BTreeMap<usize, Adopted>,
-    findings: &mut Findings,
-) {
-    let areas = subject.offer.volumes.iter().enumerate().filter(|(_, v)| v.fs_type == "swap");
-    let mut gives = "no swap area".to_owned();
-    for (index, volume) in areas {
-        let mut tried = adopted.get(&index).cloned().unwrap_or_default();
-        match device(mount, volume, &mut tried) {
-            Ok(()) => {
-                adopted.insert(index, tried);
-                return;
-            }
-            Err((found, _)) => gives = found,
-        }
-    }
-    if !mount.is_optional() {
-        findings.warn(Told {
-            about: "swap".to_owned(),
-            wants: mount.device.to_string(),
-            gives,
-            mend:
-                "add a swap volume to the profile, or remove it from swapDevices: the boot waits \
-                   90 seconds for it"
-                    .to_owned(),
-        });
+/// Whether a LUKS volume is opened under a name; where nothing opens it, that is told already.
+fn mapper(
+    name: &str,
+    luks: usize,
+    offer: &Offer,
+    adopted: &BTreeMap<usize, Adopted>,
+) -> Result<(), (String, String)> {
+    let taken = adopted.get(&luks).and_then(|adopted| adopted.mapper.as_ref());
+    let fixed = offer.volumes.get(luks).and_then(|luks| luks.mapper.as_ref());
+    match taken.or(fixed) {
+        Some(known) if known != name => Err((
+            format!("an encrypted volume named {known:?}"),
+            format!(
+                "mount \"/dev/mapper/{known}\" in the configuration, or name it {name:?} in the profile"
+            ),
+        )),
+        Some(_) | None => Ok(()),
     }
 }
 
@@ -219,7 +207,7 @@ fn unmounted(subject: &Subject<'_>, volume: &Volume, findings: &mut Findings) {
     if volume.is_esp || is_mounted || is_found {
         return;
     }
-    let is_needed = NEEDED.iter().any(|path| subject.offer.holding(path) == Some(volume));
+    let is_needed = NEEDED.iter().any(|path| holding(subject, path) == Some(volume));
     let told = Told {
         about: point.clone(),
         wants: match subject.configuration.fstab.at(point) {
@@ -232,4 +220,32 @@ fn unmounted(subject: &Subject<'_>, volume: &Volume, findings: &mut Findings) {
         ),
     };
     if is_needed { findings.refuse(told) } else { findings.warn(told) }
+}
+
+/// The volume that a path lies on, bind mounts followed.
+pub(super) fn holding<'a>(subject: &Subject<'a>, path: &str) -> Option<&'a Volume> {
+    let points = subject.offer.volumes.iter().filter_map(|volume| volume.mount_point.as_ref());
+    let points: Vec<TreePath> = points.filter_map(|point| TreePath::parse(point).ok()).collect();
+    let path = TreePath::parse(path).ok()?;
+    let place = Binds::of(&subject.configuration.fstab).place(&path, &points);
+    subject.offer.holding(&place.to_string())
+}
+
+/// What stage 1 shows in a second place has to be there in stage 1.
+fn bound(subject: &Subject<'_>, bind: &Bind, findings: &mut Findings) {
+    let (from, to) = (bind.from.to_string(), bind.to.to_string());
+    let is_early = |point: &str| {
+        let mount = subject.configuration.fstab.at(point);
+        NEEDED_FOR_BOOT.contains(&point) || mount.is_some_and(Mount::is_in_initrd)
+    };
+    let Some(volume) = holding(subject, &from) else { return };
+    let Some(point) = volume.mount_point.as_deref() else { return };
+    if is_early(&to) && !is_early(point) {
+        findings.refuse(Told {
+            about: to.clone(),
+            wants: format!("to show {from} on {to} in stage 1"),
+            gives: format!("{from} on volume {:?}, which stage 1 does not mount", volume.name),
+            mend: format!("set fileSystems.{point:?}.neededForBoot = true and rebuild"),
+        });
+    }
 }

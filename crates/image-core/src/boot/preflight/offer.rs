@@ -15,14 +15,21 @@ pub enum Target {
     Qemu,
 }
 
-/// A file system or swap area of a layout. Names that are `None` are free: the closure decides.
+/// What blkid calls a LUKS volume.
+pub const LUKS: &str = "crypto_LUKS";
+
+/// What a partition is called here that the running system swaps to with a new key at each start.
+pub const RANDOM_SWAP: &str = "random-swap";
+
+/// A file system, swap area or LUKS volume of a layout. Names that are `None` are free: the closure
+/// decides.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Volume {
     /// What the profile calls it.
     pub name: String,
-    /// Where it is mounted; `None` for swap.
+    /// Where it is mounted; `None` for swap and LUKS.
     pub mount_point: Option<String>,
-    /// As fstab names it: `ext4`, `vfat`, `swap`.
+    /// As fstab names it: `ext4`, `vfat`, `swap`; or [`LUKS`], or [`RANDOM_SWAP`].
     pub fs_type: String,
     /// The label, where the profile fixes it.
     pub label: Option<String>,
@@ -32,8 +39,10 @@ pub struct Volume {
     pub part_label: Option<String>,
     /// The GPT partition's GUID, where the profile fixes it.
     pub part_uuid: Option<String>,
-    /// The LUKS volume it lies in, by its name below `/dev/mapper`, where it is encrypted.
+    /// What a LUKS volume is opened as, below `/dev/mapper`, where the profile fixes it.
     pub mapper: Option<String>,
+    /// The LUKS volume it lies in, by its index; its own names are then inside, its partition's are not.
+    pub inside: Option<usize>,
     /// Its size, where the profile fixes it.
     pub size: Option<Bytes>,
     /// Whether it is the EFI system partition.
@@ -55,7 +64,24 @@ pub struct Offer {
     pub secrets: BTreeSet<TreePath>,
 }
 
+impl Volume {
+    /// Whether it has to be opened, and holds another one.
+    pub fn is_luks(&self) -> bool {
+        self.fs_type == LUKS
+    }
+}
+
 impl Offer {
+    /// The LUKS volumes, with their indices.
+    pub fn luks(&self) -> impl Iterator<Item = (usize, &Volume)> {
+        self.volumes.iter().enumerate().filter(|(_, volume)| volume.is_luks())
+    }
+
+    /// What lies in the LUKS volume of an index.
+    pub fn inside(&self, luks: usize) -> impl Iterator<Item = &Volume> {
+        self.volumes.iter().filter(move |volume| volume.inside == Some(luks))
+    }
+
     /// The volume mounted in a place, with its index.
     pub fn at(&self, mount_point: &str) -> Option<(usize, &Volume)> {
         let mounted = |volume: &Volume| volume.mount_point.as_deref() == Some(mount_point);

@@ -92,6 +92,15 @@ impl Real {
 
 /// What pre-flight says of a real system: severity, subject and what the layout gives.
 fn said(folder: &str, installer: &str) -> (Vec<String>, BTreeMap<usize, Adopted>) {
+    said_of(&offer(), folder, installer)
+}
+
+/// The same of another layout.
+fn said_of(
+    offer: &Offer,
+    folder: &str,
+    installer: &str,
+) -> (Vec<String>, BTreeMap<usize, Adopted>) {
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/real");
     let real = Real { folder: data.join(folder), root: tempfile::tempdir().unwrap() };
     let document = real.text("boot.json").map(|text| {
@@ -126,7 +135,7 @@ fn said(folder: &str, installer: &str) -> (Vec<String>, BTreeMap<usize, Adopted>
         PathInfo::sample(path.clone(), references)
     };
     let closure = Closure::of(paths.iter().map(info), std::slice::from_ref(&top)).unwrap();
-    let report = check(&store, &system, &closure, &offer()).unwrap();
+    let report = check(&store, &system, &closure, offer).unwrap();
     let line =
         |finding: &Finding| format!("{:?} {}: {}", finding.severity, finding.about, finding.gives);
     (report.findings.iter().map(line).collect(), report.adopted)
@@ -155,6 +164,11 @@ fn an_encrypted_root() {
         "Refusal /: the plain volume \"root\"",
     ];
     assert_eq!(findings, expected);
+    let (findings, adopted) =
+        said_of(&encrypted_tests::encrypted(), "luks-initrd-ssh", &systemd_boot());
+    assert_eq!(findings, expected[..1]);
+    assert_eq!(adopted[&1].mapper.as_deref(), Some("cryptroot"));
+    assert_eq!(adopted[&1].part_label.as_deref(), Some("cryptroot"));
 }
 
 #[test]

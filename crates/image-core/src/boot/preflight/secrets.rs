@@ -4,7 +4,7 @@
 //! too many is a mistyped DEST: both are refused, before anybody is asked for anything. Each is also kept
 //! where the next `nixos-rebuild` reads it, so that must be a place on the disk, and not the ESP.
 
-use super::{Findings, Subject, Told};
+use super::{Findings, Subject, Told, mounts};
 use crate::boot::initrd_secrets::{Wanted, is_volatile};
 use crate::inputs::secret_appender::{Appended, Origin};
 use crate::inputs::store::HostStore;
@@ -81,7 +81,7 @@ fn keep(subject: &Subject<'_>, source: &TreePath, findings: &mut Findings) {
         return findings.warn(told(gives, "let the running system make it, or keep it elsewhere"));
     }
     let mend = "keep it on a volume of the system (boot.initrd.network.ssh.hostKeys and the like)";
-    match subject.offer.holding(&source.to_string()) {
+    match mounts::holding(subject, &source.to_string()) {
         Some(volume) if volume.is_esp => {
             findings.refuse(told("that place on the ESP, where anybody can read it", mend));
         }

@@ -29,7 +29,7 @@ pub(super) fn offer() -> Offer {
     Offer { volumes, esp_needed: MIB, esp_auto, target: Target::Qemu, ..Offer::default() }
 }
 
-fn checked(sample: Sample, offer: &Offer) -> Report {
+pub(super) fn checked(sample: Sample, offer: &Offer) -> Report {
     let built = sample.build();
     check(&built.store, &built.system, &built.closure, offer).unwrap()
 }
@@ -41,7 +41,7 @@ fn with(change: impl FnOnce(&mut Sample)) -> Report {
 }
 
 /// The one finding of a report: its severity, subject and what the layout gives.
-fn only(report: &Report) -> (Severity, &str, &str) {
+pub(super) fn only(report: &Report) -> (Severity, &str, &str) {
     let [finding] = report.findings.as_slice() else { panic!("{:#?}", report.findings) };
     (finding.severity, &finding.about, &finding.gives)
 }
@@ -137,29 +137,6 @@ fn two_volumes_under_one_name() {
     // A partition that is named by nobody is called what the profile calls it.
     assert_eq!(only(&same("by-label/nixos", "by-partlabel/esp")).1, "partition label \"esp\"");
     assert_eq!(same("by-label/nixos", "by-partlabel/disk-main-root").findings, []);
-}
-
-#[test]
-fn encrypted_volumes_that_stage_1_waits_for() {
-    let crypttab = "data /dev/disk/by-partlabel/data - discard\n";
-    let report = with(|s| s.initrd.push(("etc/crypttab", crypttab)));
-    let gives = "no encrypted volume of that name";
-    assert_eq!(only(&report), (Refusal, "/dev/mapper/data", gives));
-    let report = with(|s| s.initrd.push(("etc/crypttab", "data LABEL=x none nofail\n")));
-    assert_eq!(only(&report).0, Warning);
-    let script = "cryptsetup luksOpen /dev/disk/by-partlabel/data data --allow-discards\n";
-    let report = with(|s| s.initrd[0].1 = script);
-    assert_eq!(only(&report).0, Refusal);
-    let mut offer = offer();
-    offer.volumes.push(Volume {
-        name: "data".to_owned(),
-        fs_type: "ext4".to_owned(),
-        mapper: Some("data".to_owned()),
-        ..Volume::default()
-    });
-    let mut sample = Sample::new();
-    sample.initrd.push(("etc/crypttab", crypttab));
-    assert_eq!(checked(sample, &offer).findings, []);
 }
 
 #[test]

@@ -12,16 +12,20 @@ use super::{Findings, Told};
 /// A kind of name and how a volume comes to it.
 type Kind = (&'static str, fn(&Volume, &Adopted) -> Option<String>);
 
-const KINDS: [Kind; 4] = [
+const KINDS: [Kind; 5] = [
     ("label", |volume, adopted| adopted.label.clone().or_else(|| volume.label.clone())),
     ("uuid", |volume, adopted| lower(adopted.uuid.as_ref().or(volume.uuid.as_ref()))),
     ("partition label", |volume, adopted| {
+        if volume.inside.is_some() {
+            return None;
+        }
         let own = volume.part_label.as_ref().unwrap_or(&volume.name);
         Some(adopted.part_label.as_ref().unwrap_or(own).clone())
     }),
     ("partition uuid", |volume, adopted| {
         lower(adopted.part_uuid.as_ref().or(volume.part_uuid.as_ref()))
     }),
+    ("mapper name", |volume, adopted| adopted.mapper.clone().or_else(|| volume.mapper.clone())),
 ];
 
 /// Hexadecimal digits are the same in either case.

@@ -6,10 +6,10 @@
 //! systemd is told the label in fstab. There, names are spelt as udev writes them in `by-label`.
 
 use super::{MODULE, Subject};
-use crate::boot::preflight::mounts::{in_system, needs_device};
+use crate::boot::preflight::mounts::needs_device;
 use crate::boot::preflight::{Findings, Told};
 use crate::inputs::device_spec::DeviceSpec;
-use crate::inputs::fstab::Mount;
+use crate::inputs::fstab::{Mount, in_system};
 use crate::inputs::stage1::Kind;
 use crate::tree::TreePath;
 use crate::writers::iso9660::VolumeId;

@@ -24,6 +24,7 @@ fn configuration() -> Configuration {
         label: "24.11pre-git".to_owned(),
         platform: "x86_64-linux".to_owned(),
         bootspec: Some(spec),
+        crypttab: Vec::new(),
         fstab: Fstab::parse(FSTAB, "fstab").unwrap(),
         kernel_params: PARAMS.split_ascii_whitespace().map(str::to_owned).collect(),
         etc_overlay: false,

@@ -1,0 +1,147 @@
+//! The keys of an image's encrypted volumes, from their sources to what the image is written with.
+//!
+//! Keys are read once each, also one that is for several volumes, before anything is derived. What is
+//! read is wiped when this goes; a recovery key is shown once, when the image has its name.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use calve_image_core::disk::luks2::{Passphrase, RecoveryKey};
+use calve_image_core::disk::{Geometry, LuksVolume};
+use calve_image_core::region::Keys;
+use calve_installer::keys::{self, Source};
+use zeroize::Zeroizing;
+
+use super::luks_args::Wanted;
+use super::qr;
+use crate::failure::{Failure, Kind};
+use crate::interrupt::Interrupt;
+use crate::passphrase;
+use crate::terminal::Terminal;
+
+/// The keys of one volume.
+struct Ring {
+    name: String,
+    keys: Vec<Arc<Zeroizing<Vec<u8>>>>,
+    recovery: Option<RecoveryKey>,
+}
+
+/// The keys of all volumes of an image.
+pub(super) struct Keyring {
+    rings: Vec<Ring>,
+}
+
+impl Keyring {
+    /// Reads all keys, and makes the recovery keys.
+    ///
+    /// # Errors
+    /// A source that gives none, and a signal.
+    pub(super) fn read(
+        wanted: &[Wanted],
+        interrupt: &Interrupt,
+        terminal: Terminal,
+    ) -> Result<Self, Failure> {
+        let mut known: BTreeMap<usize, Arc<Zeroizing<Vec<u8>>>> = BTreeMap::new();
+        let mut rings = Vec::new();
+        for Wanted { name, sources, recovery } in wanted {
+            let mut keys = Vec::new();
+            for (number, source) in sources {
+                let bytes = match known.get(number) {
+                    Some(bytes) => Arc::clone(bytes),
+                    None => Arc::new(read(source, &volumes(wanted, *number), interrupt)?),
+                };
+                warn_untypable(name, source, &bytes, terminal);
+                known.insert(*number, Arc::clone(&bytes));
+                keys.push(bytes);
+            }
+            let recovery = recovery.then(RecoveryKey::generate).transpose()?;
+            rings.push(Ring { name: name.clone(), keys, recovery });
+        }
+        Ok(Self { rings })
+    }
+
+    /// Makes volume keys and keyslots, and adds them to what an image is written with.
+    ///
+    /// # Errors
+    /// A machine without randomness or without the memory that a derivation takes, and a signal.
+    pub(super) fn forge(
+        &self,
+        disk: &Geometry,
+        keys: &mut Keys,
+        interrupt: &Interrupt,
+        terminal: Terminal,
+    ) -> Result<(), Failure> {
+        for (volume, ring) in disk.luks().zip(&self.rings) {
+            terminal.say(derivation(volume));
+            volume.luks.forge(&volume.key, &ring.passphrases()?, keys)?;
+            if interrupt.came() {
+                return Err(Failure::new(Kind::Interrupted, "interrupted"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Shows the recovery keys, whatever else is kept quiet: nobody will be able to ask again.
+    ///
+    /// # Errors
+    /// That nobody can read it.
+    pub(super) fn show_recovery(&self, terminal: Terminal) -> Result<(), Failure> {
+        for Ring { name, recovery, .. } in &self.rings {
+            let Some(recovery) = recovery else { continue };
+            let text = recovery.text();
+            let words = "keep it where the machine is not; it is not shown again";
+            terminal.insist(&format!("recovery  {name}: {words}\n\n"))?;
+            let line = Zeroizing::new(format!("    {}\n\n", *text));
+            terminal.insist(&line)?;
+            if crate::terminal::stderr_is_lively()
+                && let Some(drawing) = qr::drawing(&text)
+            {
+                terminal.insist(&drawing)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Ring {
+    fn passphrases(&self) -> Result<Vec<Passphrase>, Failure> {
+        let keys = self.keys.iter().map(|key| Passphrase::new(Zeroizing::clone(key)));
+        let recovery = self.recovery.iter().map(|recovery| Ok(recovery.as_passphrase()));
+        Ok(keys.chain(recovery).collect::<Result<_, _>>()?)
+    }
+}
+
+/// The volumes that a key is for, to be asked about.
+fn volumes(wanted: &[Wanted], number: usize) -> String {
+    let is_for = |wanted: &&Wanted| wanted.sources.iter().any(|(other, _)| *other == number);
+    let names = wanted.iter().filter(is_for).map(|wanted| wanted.name.as_str());
+    names.collect::<Vec<_>>().join(" and ")
+}
+
+fn read(
+    source: &Source,
+    volumes: &str,
+    interrupt: &Interrupt,
+) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let read = source.read(&mut || passphrase::ask_twice(volumes, interrupt));
+    read.map_err(|error| interrupt.or(error))
+}
+
+/// One line on what is derived, and what that takes.
+fn derivation(volume: &LuksVolume) -> String {
+    let LuksVolume { key, luks, .. } = volume;
+    let slots = if luks.keyslots == 1 { "1 key" } else { &format!("{} keys", luks.keyslots) };
+    format!("deriving  {slots} of {}: {}", key.0, luks.kdf)
+}
+
+/// A key file with a line end in it opens the volume as a file, and is nothing that could be typed.
+fn warn_untypable(name: &str, source: &Source, bytes: &[u8], terminal: Terminal) {
+    let why = match keys::typed(bytes) {
+        Ok(typed) if typed.len() == bytes.len() => return,
+        Ok(_) => "its line end is part of it".to_owned(),
+        Err(untypable) => untypable.to_string(),
+    };
+    terminal.say(format!(
+        "warning: the key of {name} from {source} opens it as a key file only, for nobody can type it: {why}"
+    ));
+}
