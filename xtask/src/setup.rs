@@ -82,6 +82,8 @@ const NEEDS: &[Need] = &[
     Need { file: "pwck", package: "passwd" },
     Need { file: "script", package: "bsdutils" },
     Need { file: "ssh-keygen", package: "openssh-client" },
+    Need { file: "/usr/sbin/sshd", package: "openssh-server" },
+    Need { file: "systemd-tty-ask-password-agent", package: "systemd" },
 ];
 
 /// `cargo xtask setup`.

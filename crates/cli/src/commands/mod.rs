@@ -9,6 +9,7 @@ mod luks;
 mod schema;
 mod show;
 mod survey;
+mod unlock;
 mod write;
 
 use std::process::ExitCode;
@@ -57,6 +58,7 @@ enum Command {
     Boot(boot::Args),
     Write(write::Args),
     Survey(survey::Args),
+    Unlock(unlock::Args),
     #[command(subcommand)]
     Cache(cache::Command),
     #[command(subcommand)]
@@ -88,6 +90,7 @@ fn run(args: Args) -> Result<(), Failure> {
         Command::Boot(args) => boot::run(args, terminal),
         Command::Write(args) => write::run(args, terminal),
         Command::Survey(args) => survey::run(args, terminal),
+        Command::Unlock(args) => unlock::run(args, terminal),
         Command::Cache(command) => cache::run(command, terminal),
         Command::Luks(command) => luks::run(command, terminal),
         Command::FirstBoot(command) => first_boot::run(command, terminal),

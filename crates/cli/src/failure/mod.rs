@@ -5,6 +5,7 @@
 //! else in the program prints an error.
 
 mod hints;
+mod unlock;
 
 use std::error::Error;
 use std::fmt;
@@ -23,10 +24,10 @@ Exit codes:
   0    done
   1    something went wrong: a file, a tool or the machine
   2    the arguments or the profile are wrong
-  3    refused: the system would not boot, or the device must not be written
-  4    `calve boot`: the machine did not say what was expected
-  5    `calve first-boot`, `calve write`: nobody gave what was asked for
-  6    `calve luks check`: the passphrase was wrong
+  3    refused: the system would not boot, the device must not be written, or the host is another
+  4    `calve boot`, `calve unlock`: the machine did not say what was expected
+  5    `calve first-boot`, `calve write`, `calve unlock`: nobody gave what was asked for
+  6    `calve luks check`, `calve unlock`: the passphrase was wrong
   130  interrupted";
 
 /// What sort of failure it is.
@@ -36,7 +37,7 @@ pub(crate) enum Kind {
     Failed,
     /// What was typed, or the profile, is wrong.
     Usage,
-    /// The image would not boot, or the device is somebody's.
+    /// The image would not boot, the device is somebody's, or the host is not the expected one.
     Refused,
     /// The machine did not say what was expected.
     NotUp,

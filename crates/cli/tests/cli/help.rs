@@ -51,6 +51,8 @@ fn the_first_screen() {
       show        Show a profile, a system or an image
       boot        Start an image in QEMU
       write       Put an image on a stick or a disk
+      survey      Tell what a machine is: firmware, memory, disks and what is on them
+      unlock      Unlock the encrypted disks of a host that starts, over SSH
       cache       Show or trim what is kept of earlier builds
       luks        Look into the encrypted volumes of an image
       first-boot  Ask, on a machine's own console, for what its image must not hold
@@ -68,10 +70,10 @@ fn the_first_screen() {
       0    done
       1    something went wrong: a file, a tool or the machine
       2    the arguments or the profile are wrong
-      3    refused: the system would not boot, or the device must not be written
-      4    `calve boot`: the machine did not say what was expected
-      5    `calve first-boot`, `calve write`: nobody gave what was asked for
-      6    `calve luks check`: the passphrase was wrong
+      3    refused: the system would not boot, the device must not be written, or the host is another
+      4    `calve boot`, `calve unlock`: the machine did not say what was expected
+      5    `calve first-boot`, `calve write`, `calve unlock`: nobody gave what was asked for
+      6    `calve luks check`, `calve unlock`: the passphrase was wrong
       130  interrupted
     "#);
 }

@@ -17,6 +17,7 @@ mod fake;
 mod first_boot;
 mod help;
 mod host_key;
+mod initrd;
 mod keygen;
 mod luks;
 mod profiles;
@@ -26,6 +27,7 @@ mod run;
 mod schema;
 mod show;
 mod sources;
+mod unlock;
 mod write;
 
 /// A test file that is not listed above would pass by never being run.

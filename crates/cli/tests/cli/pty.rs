@@ -78,7 +78,14 @@ impl Session {
     pub(crate) fn wait_for(&mut self, text: &str) {
         let started = Instant::now();
         while !self.screen[self.read..].contains(text) {
-            assert!(started.elapsed() < LONG, "no {text:?} in {:?}", self.screen);
+            let is_over = self.child.try_wait().unwrap().is_some() && !self.look();
+            if is_over || started.elapsed() >= LONG {
+                let mut stderr = String::new();
+                if let Some(stream) = self.child.stderr.as_mut().filter(|_| is_over) {
+                    stream.read_to_string(&mut stderr).unwrap();
+                }
+                panic!("no {text:?} in {:?}: {stderr}", self.screen);
+            }
             self.look();
         }
         let found = self.screen[self.read..].find(text).unwrap();

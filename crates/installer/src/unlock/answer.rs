@@ -119,11 +119,15 @@ impl Run<'_> {
         let purpose = if talks { Purpose::Talk } else { Purpose::Run(&self.script) };
         let command = self.order.host.command(self.directory, purpose);
         let mut process = Process::start(command).map_err(Error::Start)?;
+        self.dialogue.begin();
         let (mut hearing, mut words) = (Hearing::default(), Words::default());
         let (mut greeted, mut entered) = (false, None::<Instant>);
         loop {
             if self.keeper.is_over() {
                 return Err(Error::Interrupted);
+            }
+            if let Some(act) = self.dialogue.due(self.started.elapsed()) {
+                self.act(act, "", &mut process)?;
             }
             if self.is_quiet()? {
                 return Ok(Over::Done);
@@ -176,14 +180,21 @@ impl Run<'_> {
             self.active = Instant::now();
             self.keeper.tell(News::Reached { after: self.started.elapsed() });
         }
-        let is_prompt = matches!(said, Said::Prompt(_));
+        // A program reads a line, the script a mark before it.
+        let prefix = if matches!(said, Said::Prompt(_)) { "" } else { "+" };
         if said == Said::Kind(Kind::Unknown) {
             return Err(Error::NoWay { host: self.order.host.name.clone() });
         }
-        match self.dialogue.hear(said, self.started.elapsed()) {
+        let act = self.dialogue.hear(said, self.started.elapsed());
+        self.act(act, prefix, process)
+    }
+
+    /// Does what is to be done next; tells whether it is done.
+    fn act(&mut self, act: Act, prefix: &str, process: &mut Process) -> Result<bool, Error> {
+        match act {
             Act::Listen => Ok(false),
             Act::Answer(question) => {
-                self.answer(question, if is_prompt { "" } else { "+" }, process)?;
+                self.answer(question, prefix, process)?;
                 Ok(false)
             }
             Act::Opened(volume) => {

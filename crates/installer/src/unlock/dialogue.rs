@@ -15,6 +15,10 @@ const SETTLED: Duration = Duration::from_secs(4);
 /// How long nobody asks after an answer, when what is open cannot be seen: deriving a key takes seconds.
 const SILENT: Duration = Duration::from_secs(30);
 
+/// How long a program that asks again is let wait. `cryptsetup-askpass` may do so while the answer is being tried, and is
+/// right if the host does not go on.
+const GRACE: Duration = Duration::from_secs(8);
+
 /// A question of the host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Question {
@@ -56,6 +60,8 @@ pub(super) struct Dialogue {
     is_booted: bool,
     is_waiting: bool,
     quiet_since: Option<Duration>,
+    /// The words of a question that may be none, and since when.
+    held: Option<(String, Duration)>,
 }
 
 impl Dialogue {
@@ -72,7 +78,19 @@ impl Dialogue {
             is_booted: false,
             is_waiting: false,
             quiet_since: None,
+            held: None,
         }
+    }
+
+    /// Another connection begins.
+    pub(super) fn begin(&mut self) {
+        self.held = None;
+    }
+
+    /// A question that turned out to be one.
+    pub(super) fn due(&mut self, now: Duration) -> Option<Act> {
+        let is_due = |(_, since): &mut (String, Duration)| now.saturating_sub(*since) >= GRACE;
+        self.held.take_if(is_due).map(|(words, _)| self.asked(words))
     }
 
     /// How the host asks, once it is known.
@@ -130,6 +148,10 @@ impl Dialogue {
             Said::Ask { id: _, words } => self.asked(words),
             Said::Prompt(words) => {
                 self.kind = Some(Kind::Shell);
+                if self.answers.contains_key(&self.volume(&words)) {
+                    self.held = Some((words, now));
+                    return Act::Listen;
+                }
                 self.asked(words)
             }
             Said::Taken => {
@@ -137,6 +159,10 @@ impl Dialogue {
                 Act::Listen
             }
             Said::Stuck => Act::Stuck(self.unanswered()),
+            Said::Later => {
+                self.unanswered();
+                Act::Listen
+            }
             Said::Open(name) => self.is_open(name, now),
             Said::Tick => self.tick(now),
         }
@@ -194,7 +220,9 @@ impl Dialogue {
         }
         let is_part = |char: char| char.is_alphanumeric() || "-_.+".contains(char);
         let named = |name: &&String| words.split(|char| !is_part(char)).any(|word| word == **name);
-        if let Some(name) = self.wanted.iter().find(named) {
+        // A program that is no shell tells devices only; where there is one volume, it is that.
+        let only = self.wanted.iter().next().filter(|_| self.wanted.len() == 1);
+        if let Some(name) = self.wanted.iter().find(named).or(only) {
             return name.clone();
         }
         about.rsplit('/').next().unwrap_or(about).to_owned()
@@ -266,6 +294,7 @@ mod tests {
         assert_eq!(dialogue.volume("Please enter passphrase for disk Big data (data):"), "data");
         assert_eq!(dialogue.volume("/dev/vda2"), "vda2");
         assert_eq!(dialogue.volume("Enter key for rpool/nix:"), "nix");
+        assert_eq!(Dialogue::new(&names(&["root"])).volume("Passphrase for /dev/vda2:"), "root");
     }
 
     #[test]
@@ -350,10 +379,15 @@ mod tests {
         let words = "Passphrase for /dev/vda2:";
         assert_eq!(dialogue.hear(prompt(), seconds(1)), question("vda2", words, 0));
         dialogue.answered(seconds(2));
-        assert_eq!(dialogue.hear(prompt(), seconds(3)), question("vda2", words, 1));
-        dialogue.answered(seconds(3));
-        assert!(!dialogue.is_silent(seconds(20)));
-        assert!(dialogue.is_silent(seconds(33)));
+        // It may ask while the answer is being tried.
+        assert_eq!(dialogue.hear(prompt(), seconds(3)), Act::Listen);
+        assert!(dialogue.is_answered());
+        assert_eq!(dialogue.due(seconds(10)), None);
+        assert_eq!(dialogue.due(seconds(11)), Some(question("vda2", words, 1)));
+        assert_eq!(dialogue.due(seconds(30)), None);
+        dialogue.answered(seconds(12));
+        assert!(!dialogue.is_silent(seconds(30)));
+        assert!(dialogue.is_silent(seconds(42)));
     }
 
     #[test]

@@ -14,6 +14,14 @@ look() {
   say tick
 }
 
+# A moment after an answer, in which a volume may be opened and the host go on.
+settle() {
+  for _ in 1 2 3 4 5; do
+    nap
+    look
+  done
+}
+
 # Waits for "+PASSPHRASE"; the end of input is the end of this.
 hear() {
   IFS= read -r p || exit 0
@@ -41,7 +49,8 @@ pending() {
 }
 
 # Without a terminal the agent reads a line of its stdin for each request, and takes the end of it for an
-# empty passphrase: so its stdin stays open, and it is ended when one request is gone.
+# empty passphrase: so its stdin stays open, and it is ended when one request is gone. It blocks SIGTERM. Nobody waits for
+# it: some shells would wait for all of the pipe.
 agent() {
   { printf '%s\n' "$p"; exec sleep 20; } 2>/dev/null | systemd-tty-ask-password-agent --query >/dev/null 2>&1 &
   agent=$!
@@ -50,8 +59,7 @@ agent() {
     nap
     naps=$((naps + 1))
   done
-  kill "$agent" 2>/dev/null
-  wait "$agent" 2>/dev/null
+  kill -9 "$agent" 2>/dev/null
   [ ! -e "/run/systemd/ask-password/$1" ]
 }
 
@@ -62,10 +70,17 @@ systemd() {
       this=$ask
       say ask "$ask" "${id:--}" "$message"
       hear
-      if agent "$this"; then say taken; else say stuck; fi
+      # Another one may have come first meanwhile, and would get this answer.
+      if ! pending || [ "$ask" != "$this" ]; then
+        say later
+      elif agent "$this"; then
+        say taken
+      else
+        say stuck
+      fi
       p=
       # Others that ask try what was just given by themselves, and ask anew if it is not theirs.
-      sleep 1
+      settle
     fi
     nap
   done
@@ -98,7 +113,7 @@ askpass() {
       # Asked in the moment before the answer was seen.
       nap
       rm -f /crypt-ramfs/device
-      sleep 1
+      settle
     fi
     nap
   done

@@ -27,6 +27,8 @@ pub(super) enum Said {
     Taken,
     /// The answer could not be given.
     Stuck,
+    /// The answer was not given, as another question goes first or this one is gone.
+    Later,
     /// A volume is open.
     Open(String),
     /// The host is still there.
@@ -130,6 +132,7 @@ fn script_line(text: &str) -> Option<Said> {
         }
         "taken" => Said::Taken,
         "stuck" => Said::Stuck,
+        "later" => Said::Later,
         "open" => Said::Open(rest),
         "tick" => Said::Tick,
         _ => return None,
