@@ -6,7 +6,7 @@
 
 use super::{Findings, Subject, Told, mounts};
 use crate::boot::initrd_secrets::{Wanted, is_volatile};
-use crate::inputs::secret_appender::{Appended, Origin};
+use crate::inputs::secret_appender::{self, Appended, Origin};
 use crate::inputs::store::HostStore;
 use crate::inputs::system::System;
 use crate::tree::TreePath;
@@ -16,12 +16,9 @@ const ABOUT: &str = "initrd secrets";
 
 /// Checks the secrets of one configuration.
 pub(super) fn check(store: &HostStore, subject: &Subject<'_>, findings: &mut Findings) {
-    let Some(program) =
-        subject.configuration.bootspec.as_ref().and_then(|spec| spec.initrd_secrets.as_ref())
-    else {
-        return;
-    };
-    match crate::inputs::secret_appender::read(store, program) {
+    let spec = subject.configuration.bootspec.as_ref();
+    let Some(program) = spec.and_then(|spec| spec.initrd_secrets.as_ref()) else { return };
+    match secret_appender::read(store, program) {
         Ok(secrets) => secrets.iter().for_each(|secret| one(subject, secret, findings)),
         Err(error) => findings.refuse(Told {
             about: ABOUT.to_owned(),
