@@ -6,13 +6,11 @@
 //! ([`terminal`]). The libraries' errors get their exit code and their hints at one place,
 //! [`failure`]. What the libraries do not do is done here: processes, the environment, signals.
 
-mod ask_secret;
 mod biggest;
 mod blueprint;
 mod cache_dir;
 mod closure_source;
 mod commands;
-mod console;
 mod device;
 mod disk_drawing;
 mod drawing;

@@ -1,22 +1,8 @@
-//! Errors of keys, of tickets and of unlocking, with the kind and the hints that each deserves.
+//! Errors of tickets and of unlocking, with the kind and the hints that each deserves.
 
-use calve_installer::keys;
 use calve_installer::unlock::{self, Trouble, ticket};
 
 use super::{Failure, Kind};
-
-impl From<keys::Error> for Failure {
-    fn from(error: keys::Error) -> Self {
-        match error {
-            keys::Error::Unanswered { .. } => Self::new(Kind::GivenUp, error),
-            keys::Error::Unset { .. } => Self::new(Kind::Usage, error),
-            keys::Error::Unreadable { .. }
-            | keys::Error::Failed { .. }
-            | keys::Error::Empty { .. }
-            | keys::Error::Long { .. } => Self::new(Kind::Failed, error),
-        }
-    }
-}
 
 impl From<ticket::Error> for Failure {
     fn from(error: ticket::Error) -> Self {

@@ -6,8 +6,7 @@ use std::time::Duration;
 use calve_installer::host_key::store::Stored;
 use calve_installer::host_key::{self, PublicKey, Store, block};
 
-use super::paste::{Paste, paste};
-use crate::console::Console;
+use super::console::{Console, Paste};
 use crate::failure::{Failure, Kind};
 use crate::terminal::Terminal;
 use crate::tty;
@@ -78,8 +77,8 @@ impl Question<'_> {
         console.say(&self.introduction(stored));
         loop {
             console.say(&self.prompt());
-            let pasted = paste(console, self.patience);
-            let error = match pasted.map_err(|error| Failure::new(Kind::Failed, error))? {
+            let paste = console.paste(self.patience);
+            let error = match paste.map_err(|error| Failure::new(Kind::Failed, error))? {
                 Paste::Text(text) => match host_key::find(&text, Some(self.expected)) {
                     Ok(key) => {
                         self.store.write(&key)?;

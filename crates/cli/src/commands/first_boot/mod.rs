@@ -1,7 +1,7 @@
 //! `calve first-boot`: what a machine asks for when it starts for the first time.
 
+mod console;
 mod host_key;
-mod paste;
 
 use crate::failure::Failure;
 use crate::terminal::Terminal;

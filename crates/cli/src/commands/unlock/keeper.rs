@@ -9,9 +9,9 @@ use calve_installer::keys::{self, Named, Source};
 use calve_installer::unlock::{self, Keeper, News, Question};
 use zeroize::Zeroizing;
 
-use crate::ask_secret::{self, Answer};
 use crate::failure::{Failure, Kind};
 use crate::interrupt::Interrupt;
+use crate::passphrase;
 use crate::terminal::Terminal;
 
 /// How often somebody may type one.
@@ -83,17 +83,13 @@ impl Desk {
     fn ask(&mut self, question: &Question) -> Option<Zeroizing<Vec<u8>>> {
         let prompt = format!("passphrase of {} on {}: ", question.volume, self.host);
         loop {
-            match ask_secret::ask(&prompt) {
+            match passphrase::ask(&prompt, &self.interrupt) {
                 // Nobody has an empty one, and a try on the host is worth more.
-                Ok(Answer::Text(text)) if text.is_empty() => {}
-                Ok(Answer::Text(text)) => return Some(text),
-                Ok(Answer::GivenUp) => return None,
-                Ok(Answer::Interrupted) => {
-                    self.failure = Some(Failure::new(Kind::Interrupted, "interrupted"));
-                    return None;
-                }
-                Err(error) => {
-                    self.failure = Some(Failure::new(Kind::Failed, error));
+                Ok(text) if text.is_empty() => {}
+                Ok(text) => return Some(text),
+                Err(source) => {
+                    let error = keys::Error::Unanswered { source };
+                    self.failure = Some(self.interrupt.or(error));
                     return None;
                 }
             }
