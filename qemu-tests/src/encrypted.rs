@@ -16,6 +16,9 @@ pub const PASSPHRASE: &str = "correct horse battery staple";
 /// What opens nothing.
 pub const WRONG: &str = "correct house battery staple";
 
+/// Where a system keeps its host key, below `/etc/ssh`.
+const HOST_KEY: &str = "ssh_host_ed25519_key";
+
 /// A disk whose root is found as the samples name it, with a derivation that an emulated guest does in
 /// a second.
 const PROFILE: &str = r#"
@@ -66,8 +69,11 @@ impl Encrypted {
         let Some(scenario) = Scenario::new(name, sample)? else { return Ok(None) };
         let images = scenario.images();
         fs::write(images.scratch().join("passphrase"), PASSPHRASE)?;
-        fs::write(images.scratch().join("wrong"), WRONG)?;
         fs::write(images.scratch().join("profile.toml"), PROFILE)?;
+        // The running system's own host key, by which `--wait` knows it.
+        let host_key = images.directory("host-keys")?.join(HOST_KEY);
+        let mut keygen = Command::new("ssh-keygen");
+        images.expect(keygen.args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(host_key))?;
         Ok(Some(Self { scenario, sample, port: free_port()? }))
     }
 
@@ -81,14 +87,14 @@ impl Encrypted {
         self.scenario.images()
     }
 
+    /// The port of 127.0.0.1 that leads to the machine's SSH servers.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// A file that holds [`PASSPHRASE`], as an argument `--key` takes it.
     pub fn key(&self) -> String {
         format!("file:{}", self.images().scratch().join("passphrase").display())
-    }
-
-    /// A file that holds [`WRONG`].
-    pub fn wrong_key(&self) -> String {
-        format!("file:{}", self.images().scratch().join("wrong").display())
     }
 
     /// Builds a disk that [`PASSPHRASE`] opens and that can be unlocked over SSH.
@@ -101,8 +107,11 @@ impl Encrypted {
     pub fn build_by(&self, profile: &str, name: &str, more: &[&str]) -> Result<Locked, Error> {
         let key = format!("cryptroot={}", self.key());
         let host = format!("127.0.0.1:{}", self.port);
+        let overlay = format!("{}:/etc/ssh", self.images().scratch().join("host-keys").display());
+        let rule = format!("/etc/ssh/{HOST_KEY}=600");
         let mut arguments =
             vec!["-p", profile, "--luks-key", &key, "--unlock-ssh", "--unlock-host", &host];
+        arguments.extend(["--overlay", &overlay, "--overlay-rule", &rule]);
         arguments.extend(more);
         let disk = self.images().archive("disk", name, &arguments)?;
         let ticket = beside(&disk, "unlock.toml");
@@ -151,6 +160,19 @@ impl Encrypted {
         before.iter().chain(words).map(|&word| word.to_owned()).collect()
     }
 
+    /// Unlocks by the key file, and waits until the system's own SSH server answers.
+    pub fn unlock_by_file(&self, locked: &Locked) -> Result<(), Error> {
+        let ticket = locked.ticket.display().to_string();
+        let (key, port) = (self.key(), self.port.to_string());
+        let words = [&ticket, "--key", &key, "--wait", "--system-port", &port];
+        let (status, said) = self.run_unlock(&words)?;
+        if status == Some(0) {
+            return Ok(());
+        }
+        let arguments = words.map(str::to_owned).to_vec();
+        Err(Error::Calve { arguments, stderr: said })
+    }
+
     /// Runs `calve unlock`, and gives its exit status and what it said.
     pub fn run_unlock(&self, words: &[&str]) -> Result<(Option<i32>, String), Error> {
         let words = self.unlock(words);
@@ -161,8 +183,9 @@ impl Encrypted {
 
     /// Runs `calve unlock` at a terminal.
     pub fn unlock_at_terminal(&self, words: &[&str]) -> Result<Terminal, Error> {
-        let logs = self.images().directory("terminal")?;
-        Terminal::start(&self.unlock(words), &logs, self.scenario.patience())
+        let logs =
+            tempfile::Builder::new().prefix("terminal").tempdir_in(self.images().scratch())?;
+        Terminal::start(&self.unlock(words), logs.path(), self.scenario.patience())
     }
 }
 
