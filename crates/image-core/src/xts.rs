@@ -21,8 +21,9 @@ pub const KEY_SIZE: usize = 64;
 /// An AES block.
 const BLOCK: usize = 16;
 
-/// Blocks sealed at once: 64 KiB of data and as much of tweaks stay in the second-level cache.
-const BATCH: usize = 4096;
+/// Blocks sealed at once: 16 KiB of data and as much of tweaks stay in the first-level cache. Four times
+/// as much is 12 % slower.
+const BATCH: usize = 1024;
 
 /// What the tweak counts, whatever the sector size (see [`crate::plan::Cipher`]).
 const TWEAK_UNIT: Bytes = Bytes::new(512);

@@ -33,10 +33,9 @@ cryptsetup reencrypt --encrypt --type luks2 --batch-mode --force-offline-reencry
 const FSTOOL_SCRIPT: &str =
     r#""$FSTOOL" create -t ext4 --encrypt --password-file "$KEY" "$TREE" -o "$OUT" --size 3GiB"#;
 
-/// A volume whose only keyslot costs what a profile's does by default; not counted.
-const FORMAT: &str = r#"truncate -s 20M "$DIR/volume"
-cryptsetup luksFormat --type luks2 --batch-mode --pbkdf argon2id --pbkdf-force-iterations 4 --pbkdf-memory 262144 \
-  --pbkdf-parallel 4 --key-file "$KEY" "$DIR/volume""#;
+/// A volume whose only keyslot costs what a profile's does by default; not counted. Made by calve, as
+/// cryptsetup writes down no more lanes than its machine has processors.
+const FORMAT: &str = r#"mkdir "$DIR/empty"; "$EXT4" "$DIR/empty" "$DIR/volume" 16M --luks "$KEY""#;
 const OPEN: &str = "cryptsetup open --test-passphrase";
 const CHECK: &str = "calve luks check";
 const OPEN_SCRIPT: &str =
@@ -116,8 +115,8 @@ fn volumes(env: &[(&'static str, PathBuf)]) -> Comparison {
 }
 
 fn keyslot(env: &[(&'static str, PathBuf)]) -> Comparison {
-    let text = "A passphrase tried on a volume that cryptsetup made with the default costs of profiles: argon2id, 256 MiB, \
-                4 passes, 4 lanes. Both rows start a process and read the header."
+    let text = "A passphrase tried on a volume with the default costs of profiles: argon2id, 256 MiB, 4 passes, \
+                4 lanes. Both rows start a process and read the header."
         .to_owned();
     let contenders = vec![
         contender(env, OPEN, FORMAT, OPEN_SCRIPT),

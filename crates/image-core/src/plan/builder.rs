@@ -77,6 +77,11 @@ impl PlanBuilder {
         Self { pieces: Vec::new(), scopes: vec![String::new()] }
     }
 
+    /// Goes on with a plan that was finished: pieces can be placed where it has gaps.
+    pub fn reopen(plan: Plan) -> Self {
+        Self { pieces: plan.pieces, scopes: plan.scopes }
+    }
+
     /// Places bytes that were made here.
     pub fn bytes(&mut self, offset: Bytes, label: Label, data: impl Into<Arc<[u8]>>) {
         let data = data.into();

@@ -46,10 +46,9 @@ pub use kdf::Kdf;
 pub use passphrase::Passphrase;
 pub use recovery::RecoveryKey;
 
-use super::zero_edges;
-use crate::plan::{Cipher, KeyId, Label, Moved, Plan, PlanBuilder, Sealed, SecretId};
+use crate::plan::{Cipher, KeyId, Label, Plan, PlanBuilder, Sealed, SecretId};
 use crate::region::Keys;
-use crate::units::{Bytes, SectorSize};
+use crate::units::{Bytes, MIB, SectorSize};
 
 /// Where the payload starts: cryptsetup's default for devices that are large enough.
 const HEADER: Bytes = Bytes::new(16 << 20);
@@ -113,7 +112,7 @@ impl Luks2 {
         inner::check(&inner, self.sector)?;
         let size = HEADER + inner.size();
         let sealed = Sealed {
-            inner: self.cover(&inner)?,
+            inner: self.cover(inner)?,
             cipher: Cipher::AesXtsPlain64 { sector: self.sector },
             key: id.clone(),
         };
@@ -160,22 +159,35 @@ impl Luks2 {
 
     /// The inner plan with zeros, which become ciphertext, where it has gaps: in its first and last
     /// MiB, where older signatures would be found, or everywhere.
-    fn cover(&self, inner: &Plan) -> Result<Plan, Error> {
+    fn cover(&self, inner: Plan) -> Result<Plan, Error> {
         let size = inner.size();
-        let mut covered = PlanBuilder::new();
-        covered.ranges(inner, [Moved { from: Bytes::ZERO, len: size, to: Bytes::ZERO }]);
-        if self.noise {
-            let mut at = Bytes::ZERO;
-            for piece in inner.pieces() {
-                covered.zeros(at, piece.offset - at, Label::new("noise"));
-                at = piece.end();
-            }
-            covered.zeros(at, size - at, Label::new("noise"));
+        let (label, edges) = if self.noise {
+            (Label::new("noise"), [(Bytes::ZERO, size), (size, size)])
         } else {
-            zero_edges(&mut covered, Bytes::ZERO, Label::new("edge of volume"), inner);
+            let first = MIB.min(size);
+            let edges = [(Bytes::ZERO, first), ((size - MIB).max(first), size)];
+            (Label::new("edge of volume"), edges)
+        };
+        let gaps: Vec<_> = edges.iter().flat_map(|edge| gaps(&inner, *edge)).collect();
+        let mut covered = PlanBuilder::reopen(inner);
+        for (from, to) in gaps {
+            covered.zeros(from, to - from, label);
         }
         Ok(covered.finish(size)?)
     }
+}
+
+/// The gaps of a plan between two offsets.
+fn gaps(plan: &Plan, (start, end): (Bytes, Bytes)) -> Vec<(Bytes, Bytes)> {
+    let pieces = &plan.pieces()[plan.piece_after(start)..];
+    let mut gaps = Vec::new();
+    let mut at = start;
+    for piece in pieces.iter().take_while(|piece| piece.offset < end) {
+        gaps.push((at, piece.offset.max(at)));
+        at = piece.end();
+    }
+    gaps.push((at, end.max(at)));
+    gaps
 }
 
 /// Where a keyslot's area lies.

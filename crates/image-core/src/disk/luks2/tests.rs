@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 use super::*;
 use crate::plan::Content;
 use crate::region::{self, Options, Region};
-use crate::units::{GIB, KIB, MIB};
+use crate::units::{GIB, KIB};
 
 fn luks() -> Luks2 {
     Luks2 {
