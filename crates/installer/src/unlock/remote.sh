@@ -54,10 +54,12 @@ pending() {
 agent() {
   { printf '%s\n' "$p"; exec sleep 20; } 2>/dev/null | systemd-tty-ask-password-agent --query >/dev/null 2>&1 &
   agent=$!
-  naps=0
-  while [ -e "/run/systemd/ask-password/$1" ] && kill -0 "$agent" 2>/dev/null && [ "$naps" -lt 50 ]; do
+  # Who asked takes the request away a moment after the agent has answered it and ended.
+  naps=0 gone=0
+  while [ -e "/run/systemd/ask-password/$1" ] && [ "$naps" -lt 50 ] && [ "$gone" -lt 10 ]; do
     nap
     naps=$((naps + 1))
+    kill -0 "$agent" 2>/dev/null || gone=$((gone + 1))
   done
   kill -9 "$agent" 2>/dev/null
   [ ! -e "/run/systemd/ask-password/$1" ]
