@@ -5,6 +5,8 @@
 use calve_qemu_tests::encrypted::{PASSPHRASE, WRONG};
 use calve_qemu_tests::{Encrypted, Error, Sample};
 
+/// The exit code that the command line documents for it.
+const WRONG_PASSPHRASE: i32 = 6;
 const PROMPT: &str = "passphrase of cryptroot on 127.0.0.1: ";
 
 #[test]
@@ -22,7 +24,7 @@ fn a_script_is_unlocked_after_three_wrong_passphrases() -> Result<(), Error> {
         terminal.send_line(WRONG)?;
     }
     let (status, shown) = terminal.end()?;
-    assert_eq!(status, Some(1), "{shown}");
+    assert_eq!(status, Some(WRONG_PASSPHRASE), "{shown}");
     assert!(shown.contains("was given 3 wrong passphrases of cryptroot"), "{shown}");
     assert!(!shown.contains(WRONG), "{shown}");
     // Such a host goes on asking.
