@@ -95,7 +95,7 @@ fn a_volume_its_keyslot_and_what_is_inside() {
     --- stderr
     error: nobody gave the key
       ╰─▶ stdin is no terminal to ask on
-      help: --key file:PATH or env:VAR asks nobody
+      help: without a terminal: file:PATH, env:VAR, fd:N or command:CMD
     "#);
     insta::assert_snapshot!(check("second"), @r#"
     exit code: 2

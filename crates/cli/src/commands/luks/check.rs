@@ -8,7 +8,7 @@ use calve_image_core::inspect::luks2::{self, Header, KeyslotInfo};
 use calve_image_core::inspect::superblock::{self, Superblock};
 use calve_image_core::inspect::{self, Disk};
 use calve_image_core::units::Bytes;
-use calve_installer::keys::{self, Source};
+use calve_installer::keys::Source;
 use serde::Serialize;
 
 use crate::failure::{Failure, Kind};
@@ -162,16 +162,10 @@ fn read_keys(sources: &[Source]) -> Result<Vec<Passphrase>, Failure> {
     let mut keys = Vec::new();
     for source in sources {
         let key = source.read(&mut || passphrase::ask("passphrase: ", &interrupt));
-        let key = key.map_err(|error| interrupt.or(unread(error)))?;
+        let key = key.map_err(|error| interrupt.or(error))?;
         keys.push(Passphrase::new(key).map_err(|error| Failure::new(Kind::Usage, error))?);
     }
     Ok(keys)
-}
-
-fn unread(error: keys::Error) -> Failure {
-    let nobody = matches!(error, keys::Error::Unanswered { .. });
-    let failure = Failure::new(if nobody { Kind::GivenUp } else { Kind::Failed }, error);
-    if nobody { failure.hint("--key file:PATH or env:VAR asks nobody") } else { failure }
 }
 
 /// Tries the keys on a volume; also tells what keeps the check from being passed.
