@@ -180,15 +180,16 @@ impl Spec {
         let Some(outlet) = open(destination, existing, terminal)? else {
             return Ok(report);
         };
+        // A name that is taken is told before anybody types a passphrase.
+        let beside = match (&given.unlock, destination) {
+            (Some(unlock), Destination::File(path)) => Beside::write(unlock, path, existing)?,
+            (_, _) => Beside::default(),
+        };
         let keyring = Keyring::read(wanted, outlet.interrupt(), terminal)?;
         keyring.forge(geometry, &mut keys, outlet.interrupt(), terminal)?;
         let name = outlet.name();
         // Nobody's typing counts as work.
         let started = Instant::now();
-        let beside = match (&given.unlock, destination) {
-            (Some(unlock), Destination::File(path)) => Beside::write(unlock, path, existing)?,
-            (_, _) => Beside::default(),
-        };
         let written = outlet.write_with(plan, &keys, self.delivery.digest, beside)?;
         drop(keys);
         let report = report.written(&written);
