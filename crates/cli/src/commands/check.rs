@@ -2,6 +2,7 @@
 
 use calve_image_core::boot::initrd_secrets::Secret;
 use calve_image_core::boot::preflight::Finding;
+use calve_image_core::disk::{Fill, Partition};
 use calve_image_core::epoch::Epoch;
 use calve_image_core::formats::iso::loaders::Wishes;
 use calve_image_core::formats::{Format, disk, iso, lxc, wsl};
@@ -109,7 +110,12 @@ fn of_disk(args: &Args, terminal: Terminal) -> Result<Verdict, Failure> {
     let toplevel = found.toplevel.to_string();
     let subject = blueprint.subject(found)?;
     let (findings, refusal) = match disk::check(&blueprint.spec(&subject), subject.input()) {
-        Ok(checked) => (checked.report.findings, None),
+        Ok(checked) => {
+            for partition in &checked.layout.partitions {
+                needs_key(partition, terminal);
+            }
+            (checked.report.findings, None)
+        }
         Err(disk::Error::Refused(report)) => {
             (report.findings.clone(), Some(disk::Error::Refused(report).into()))
         }
@@ -120,6 +126,17 @@ fn of_disk(args: &Args, terminal: Terminal) -> Result<Verdict, Failure> {
     }
     let profile = Some(blueprint.profile.name);
     Ok(Verdict { toplevel, profile, findings, side: Side::Layout, refusal })
+}
+
+/// Names the key of an encrypted volume, which whoever makes an image has to bring.
+fn needs_key(partition: &Partition, terminal: Terminal) {
+    match &partition.content {
+        Fill::Luks(fill) => {
+            let name = fill.mapper(&partition.name);
+            terminal.say(format!("needs     --luks-key {name}=SOURCE, whenever an image is made"));
+        }
+        Fill::Empty | Fill::Ext4(_) | Fill::Vfat(_) | Fill::Swap(_) | Fill::RandomSwap => {}
+    }
 }
 
 fn of_container(args: &Args, terminal: Terminal) -> Result<Verdict, Failure> {

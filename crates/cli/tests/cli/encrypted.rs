@@ -78,7 +78,8 @@ fn a_disk_that_cryptsetup_opens_and_e2fsck_finds_clean() {
     layout    ESP 48 MiB vfat, cryptroot 48 MiB luks/ext4 of 98 MiB
     deriving  1 key of crypt: pbkdf2-sha256, 1000 iterations
     written   web.raw: 98 MiB, 6.1 MiB of it data
-    note      copies of this image have one volume key; on each machine but one, once it runs: cryptsetup reencrypt /dev/disk/by-partlabel/cryptroot
+    note      copies of this image share their volume keys; on each machine but one, once it runs:
+              cryptsetup reencrypt /dev/disk/by-partlabel/cryptroot
     "#);
     let mode = fs::metadata(fake.dir().join("web.raw")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
@@ -128,6 +129,25 @@ fn a_dry_run_shows_what_is_in_what_and_needs_no_key() {
     // Nothing is asked, and nothing is read.
     let arguments = build(&["--dry-run", "-q", "--luks-key", "prompt", "--luks-key=file:absent"]);
     assert!(output(fake.dir(), &arguments).status.success());
+}
+
+#[test]
+fn a_check_names_the_keys_and_what_does_not_fit() {
+    let fake = fake();
+    let check = |profile| {
+        let arguments = with_system(&["check", "-p", profile], &[]);
+        String::from_utf8(output(fake.dir(), &arguments).stderr).unwrap()
+    };
+    let said = check("encrypted.toml");
+    assert!(said.contains("needs     --luks-key crypt=SOURCE, whenever"), "{said}");
+    let said = check("server-encrypted");
+    assert!(said.contains("needs     --luks-key crypt=SOURCE, whenever"), "{said}");
+    assert!(check("server").contains("no encrypted volume of that name"));
+    assert!(
+        check("impermanent").contains("volume \"cryptnix\" (ext4)"),
+        "{}",
+        check("impermanent")
+    );
 }
 
 #[test]

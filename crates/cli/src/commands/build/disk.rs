@@ -195,9 +195,8 @@ impl Spec {
         let report = report.written(&written);
         terminal.say(done(&report, &name, started.elapsed().as_secs()));
         keyring.show_recovery(terminal)?;
-        let partitions = report.disk.partitions.iter();
-        for encrypted in partitions.filter(|partition| partition.luks.is_some()) {
-            terminal.say(one_key(&encrypted.name));
+        if !wanted.is_empty() {
+            terminal.say(shared_keys(&report));
         }
         if let (Some(unlock), Destination::File(path)) = (&given.unlock, destination) {
             let ticket = beside::with_ending(path, ".unlock.toml");
@@ -208,11 +207,17 @@ impl Spec {
     }
 }
 
-/// One line on what copies of an encrypted image share.
-fn one_key(partition: &str) -> String {
+/// What copies of an encrypted image share, and what ends it.
+fn shared_keys(report: &Report) -> String {
+    let partitions = report.disk.partitions.iter();
+    let encrypted = partitions.filter(|partition| partition.luks.is_some());
+    let commands = encrypted.map(|partition| {
+        format!("\n          cryptsetup reencrypt /dev/disk/by-partlabel/{}", partition.name)
+    });
+    let commands: String = commands.collect();
     format!(
-        "note      copies of this image have one volume key; on each machine but one, once it runs: \
-         cryptsetup reencrypt /dev/disk/by-partlabel/{partition}"
+        "note      copies of this image share their volume keys; on each machine but one, once it \
+         runs:{commands}"
     )
 }
 
