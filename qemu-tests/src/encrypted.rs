@@ -147,7 +147,8 @@ impl Encrypted {
         if self.sample == Sample::Encrypted {
             "Passphrase for /dev/disk/by-partlabel/cryptroot: "
         } else {
-            "Please enter passphrase for disk "
+            // With a recovery key among the keys it is "passphrase or recovery key".
+            "Please enter passphrase "
         }
     }
 
