@@ -18,6 +18,7 @@ mod failure;
 mod findings;
 mod host_key;
 mod interrupt;
+mod key_arg;
 mod nix;
 mod passphrase;
 mod profile;

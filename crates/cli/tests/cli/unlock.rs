@@ -460,6 +460,8 @@ fn tickets_that_are_refused() {
         let run = run(&arguments);
         assert_eq!(run.code, Some(2), "{arguments:?} {run:?}");
         assert!(run.stderr.contains(error), "{arguments:?} {run:?}");
+        // It may have been the passphrase.
+        assert!(!run.stderr.contains("hunter2"), "{run:?}");
     }
 }
 

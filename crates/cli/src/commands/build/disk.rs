@@ -17,7 +17,7 @@ use super::beside::{self, Beside};
 use super::delivery::{self, Delivery, DeliveryArgs, Destination, OverlayArgs};
 use super::initrd_secrets::{Given, SecretArgs};
 use super::keyring::Keyring;
-use super::luks_args::{LuksArgs, Wanted};
+use super::luks_args::{LuksArgs, LuksKeys, Wanted};
 use super::outlet::Outlet;
 use crate::blueprint::Blueprint;
 use crate::failure::Failure;
@@ -79,7 +79,7 @@ pub(crate) struct Args {
 struct Spec {
     blueprint: Blueprint,
     format: Container,
-    luks: LuksArgs,
+    luks: LuksKeys,
     secrets: SecretArgs,
     delivery: Delivery,
 }
@@ -87,13 +87,14 @@ struct Spec {
 impl Spec {
     fn resolve(args: Args) -> Result<(Self, SystemArgs), Failure> {
         let format = format(&args)?;
+        let luks = args.luks.resolve()?;
         let blueprint = Blueprint::new(profile::read(&args.profile)?)?;
         let blueprint = Blueprint {
             size: args.size.unwrap_or(blueprint.size),
             overlays: args.overlays.overlay,
             rules: args.overlays.overlay_rule,
             seed: args.seed,
-            keyslots: args.luks.keyslots(),
+            keyslots: luks.keyslots(),
             target: match format {
                 Container::Raw => Target::Any,
                 Container::Qcow2 => Target::Qemu,
@@ -106,7 +107,7 @@ impl Spec {
                 "--unlock-ssh writes files beside the image, which stdout has no place for";
             return Err(Failure::usage(message).hint("name the image with --output FILE"));
         }
-        let (luks, secrets) = (args.luks, args.secrets);
+        let secrets = args.secrets;
         Ok((Self { blueprint, format, luks, secrets, delivery }, args.system))
     }
 }

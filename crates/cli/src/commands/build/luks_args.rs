@@ -9,6 +9,7 @@ use calve_image_core::disk::{Geometry, Keyslots};
 use calve_installer::keys::{Named, Source};
 
 use crate::failure::Failure;
+use crate::key_arg::{self, KeyArg};
 
 /// The arguments about encrypted volumes.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -17,7 +18,7 @@ pub(super) struct LuksArgs {
     /// A key of the encrypted volume NAME, or of all that have none of their own: file:PATH (byte for
     /// byte), env:VAR, fd:N, prompt or command:CMD; may be given again
     #[arg(long, value_name = "[NAME=]SOURCE")]
-    luks_key: Vec<Named>,
+    luks_key: Vec<KeyArg<Named>>,
 
     /// Make a recovery key of the encrypted volume NAME, or of each; it is shown once, when the image is
     /// complete
@@ -29,6 +30,14 @@ pub(super) struct LuksArgs {
         default_missing_value = ""
     )]
     luks_recovery_key: Vec<String>,
+}
+
+/// The keys that were asked for.
+#[derive(Debug, Clone, Default)]
+pub(super) struct LuksKeys {
+    given: Vec<Named>,
+    /// For which volumes recovery keys are made; an empty name stands for each.
+    recovery: Vec<String>,
 }
 
 /// The keys of one volume: where they come from.
@@ -43,9 +52,17 @@ pub(super) struct Wanted {
 }
 
 impl LuksArgs {
+    /// What they mean.
+    pub(super) fn resolve(self) -> Result<LuksKeys, Failure> {
+        let given = key_arg::read("--luks-key", &self.luks_key)?;
+        Ok(LuksKeys { given, recovery: self.luks_recovery_key })
+    }
+}
+
+impl LuksKeys {
     /// Where any key comes from.
     pub(super) fn sources(&self) -> impl Iterator<Item = &Source> {
-        self.luks_key.iter().map(|key| &key.source)
+        self.given.iter().map(|key| &key.source)
     }
 
     /// How many keys each volume will have, whatever volumes there are.
@@ -69,7 +86,7 @@ impl LuksArgs {
             let message = format!("a key for {name:?}, which is no encrypted volume of the disk");
             return Err(Failure::usage(message).hint(known()));
         }
-        let asks = !self.luks_key.is_empty() || !self.luks_recovery_key.is_empty();
+        let asks = !self.given.is_empty() || !self.recovery.is_empty();
         if asks && names.is_empty() {
             return Err(Failure::usage("a key, and nothing that it opens").hint(known()));
         }
@@ -89,8 +106,8 @@ impl LuksArgs {
 
     /// The volumes that are named.
     fn names(&self) -> impl Iterator<Item = &str> {
-        let keys = self.luks_key.iter().filter_map(|key| key.name.as_deref());
-        let recovery = self.luks_recovery_key.iter().map(String::as_str);
+        let keys = self.given.iter().filter_map(|key| key.name.as_deref());
+        let recovery = self.recovery.iter().map(String::as_str);
         let names: BTreeSet<&str> = keys.chain(recovery.filter(|name| !name.is_empty())).collect();
         names.into_iter()
     }
@@ -98,7 +115,7 @@ impl LuksArgs {
     /// The keys of a volume: its own, or those that are for all.
     fn wanted(&self, name: &str) -> Wanted {
         let of = |name: Option<&str>| -> Vec<(usize, Source)> {
-            let keys = self.luks_key.iter().enumerate();
+            let keys = self.given.iter().enumerate();
             let keys = keys.filter(|(_, key)| key.name.as_deref() == name);
             keys.map(|(number, key)| (number, key.source.clone())).collect()
         };
@@ -106,10 +123,7 @@ impl LuksArgs {
         Wanted {
             name: name.to_owned(),
             sources: if own.is_empty() { of(None) } else { own },
-            recovery: self
-                .luks_recovery_key
-                .iter()
-                .any(|wanted| wanted.is_empty() || wanted == name),
+            recovery: self.recovery.iter().any(|wanted| wanted.is_empty() || wanted == name),
         }
     }
 }
@@ -129,10 +143,10 @@ mod tests {
 
     use super::*;
 
-    fn args(keys: &[&str], recovery: &[&str]) -> LuksArgs {
-        LuksArgs {
-            luks_key: keys.iter().map(|key| key.parse().unwrap()).collect(),
-            luks_recovery_key: recovery.iter().map(|name| (*name).to_owned()).collect(),
+    fn args(keys: &[&str], recovery: &[&str]) -> LuksKeys {
+        LuksKeys {
+            given: keys.iter().map(|key| key.parse().unwrap()).collect(),
+            recovery: recovery.iter().map(|name| (*name).to_owned()).collect(),
         }
     }
 

@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use crate::failure::{Failure, Kind};
 use crate::interrupt::Interrupt;
+use crate::key_arg::{self, KeyArg};
 use crate::passphrase;
 use crate::terminal::Terminal;
 
@@ -34,9 +35,8 @@ pub(crate) struct Args {
 
     /// Where a key comes from: file:PATH (byte for byte), env:VAR, fd:N, prompt or command:CMD; may be
     /// given several times
-    // A text, because clap would show a wrong one, which may be a passphrase.
     #[arg(long = "key", value_name = "SOURCE", required = true)]
-    keys: Vec<String>,
+    keys: Vec<KeyArg<Source>>,
 
     /// Print what was found as JSON
     #[arg(long)]
@@ -99,8 +99,7 @@ enum Error {
 
 /// Checks.
 pub(crate) fn run(args: &Args, terminal: Terminal) -> Result<(), Failure> {
-    let sources = args.keys.iter().map(|text| text.parse()).collect::<Result<Vec<Source>, _>>();
-    let sources = sources.map_err(|wrong| Failure::usage(format!("--key: {wrong}")))?;
+    let sources = key_arg::read("--key", &args.keys)?;
     let image = args.image.display().to_string();
     let file = File::open(&args.image).map_err(|error| Failure::unreadable(&args.image, error))?;
     let unreadable = |source| {

@@ -15,6 +15,7 @@ use calve_installer::unlock::{self, Order};
 
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
+use crate::key_arg::{self, KeyArg};
 use crate::terminal::Terminal;
 
 use keeper::Desk;
@@ -48,7 +49,7 @@ pub(crate) struct Args {
 
     /// Where the passphrase comes from, for one volume or for all [default: prompt]
     #[arg(long, value_name = "[NAME=]SOURCE")]
-    key: Vec<Named>,
+    key: Vec<KeyArg<Named>>,
 
     /// Wait until the system's own SSH server answers
     #[arg(long)]
@@ -85,10 +86,12 @@ pub(crate) struct Args {
 
 /// Unlocks.
 pub(crate) fn run(args: Args, terminal: Terminal) -> Result<(), Failure> {
-    let target = Target::find(&args)?;
+    let keys = key_arg::read("--key", &args.key)?;
+    let mut target = Target::find(&args)?;
+    target.hide(&keys);
     let patience = Duration::from_secs(args.timeout);
     let interrupt = Interrupt::catch()?;
-    let mut desk = Desk::new(&args.key, target.host.name.clone(), terminal, interrupt)?;
+    let mut desk = Desk::new(&keys, target.host.name.clone(), terminal, interrupt)?;
     let order = Order {
         host: &target.host,
         asks: target.asks.as_ref(),

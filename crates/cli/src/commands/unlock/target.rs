@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use calve_installer::host_key::PublicKey;
+use calve_installer::keys::{Named, Source};
 use calve_installer::unlock::{Asks, Host, Pin, Ticket};
 
 use super::Args;
@@ -28,6 +29,13 @@ impl Target {
         if is_file { Self::of_ticket(args, Path::new(text)) } else { Self::of_name(args, text) }
     }
 
+    /// Keeps every ssh from seeing where keys come from.
+    pub(super) fn hide(&mut self, keys: &[Named]) {
+        let hidden: Vec<Source> = keys.iter().map(|key| key.source.clone()).collect();
+        self.system.hidden.clone_from(&hidden);
+        self.host.hidden = hidden;
+    }
+
     fn of_ticket(args: &Args, path: &Path) -> Result<Self, Failure> {
         if args.accept_new {
             return Err(Failure::usage(
@@ -45,7 +53,7 @@ impl Target {
         };
         let user = args.user.clone().unwrap_or(ticket.user);
         let port = args.port.unwrap_or(ticket.port);
-        let host = host(&name, Some(port), Some(user), Pin::Key(read.key), args)?;
+        let host = host(&name, Some(port), Some(user), Pin::Key(read.key))?;
         let pin = read.system_key.clone().map_or(Pin::Known, Pin::Key);
         Ok(Self {
             system: system(&host, pin, args),
@@ -62,19 +70,13 @@ impl Target {
         }
         let pin = if args.accept_new { Pin::AcceptNew } else { Pin::Known };
         let user = args.user.clone().or_else(|| (!name.contains('@')).then(|| "root".to_owned()));
-        let host = host(name, args.port, user, pin, args)?;
+        let host = host(name, args.port, user, pin)?;
         let system = system(&host, Pin::Known, args);
         Ok(Self { host, system, asks: None, volumes: Vec::new(), system_key: None })
     }
 }
 
-fn host(
-    name: &str,
-    port: Option<u16>,
-    user: Option<String>,
-    pin: Pin,
-    args: &Args,
-) -> Result<Host, Failure> {
+fn host(name: &str, port: Option<u16>, user: Option<String>, pin: Pin) -> Result<Host, Failure> {
     let is_none = name.is_empty() || name.starts_with('-') || name.contains(char::is_whitespace);
     if is_none {
         return Err(Failure::usage(format!("expected a host as ssh takes it, found {name:?}")));
@@ -82,8 +84,7 @@ fn host(
     // As Nix reads it.
     let options = std::env::var("NIX_SSHOPTS").unwrap_or_default();
     let options = options.split_whitespace().map(str::to_owned).collect();
-    let hidden = args.key.iter().map(|key| key.source.clone()).collect();
-    Ok(Host { name: name.to_owned(), port, user, pin, options, hidden })
+    Ok(Host { name: name.to_owned(), port, user, pin, options, hidden: Vec::new() })
 }
 
 /// The system's own SSH server: nobody logs in to it, so it does not matter who.
