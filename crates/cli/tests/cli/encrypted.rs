@@ -238,7 +238,10 @@ fn keys_that_are_missing_or_for_nothing() {
     // Somebody forgot "prompt": what was typed may be the passphrase.
     for typed in ["hunter2", "crypt=hunter2"] {
         let run = calve(fake.dir(), &build(&["-o", "web.raw", "-q", "--luks-key", typed]));
-        assert!(!run.contains("hunter2") && run.contains("--luks-key: expected file:PATH"), "{run}");
+        assert!(
+            !run.contains("hunter2") && run.contains("--luks-key: expected file:PATH"),
+            "{run}"
+        );
     }
     let absent = build(&["-o", "web.raw", "-q", "--luks-key", "file:absent"]);
     insta::assert_snapshot!(calve(fake.dir(), &absent), @r#"
