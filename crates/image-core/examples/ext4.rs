@@ -16,7 +16,7 @@ use calve_image_core::disk::luks2::{Kdf, Luks2, Passphrase};
 use calve_image_core::epoch::Epoch;
 use calve_image_core::ids::Ids;
 use calve_image_core::output::{Existing, Output};
-use calve_image_core::plan::{KeyId, Plan};
+use calve_image_core::plan::KeyId;
 use calve_image_core::region::{self, FreshFile, Keys, Options, Random, Region, Unwritten};
 use calve_image_core::tree::scan::{ScanError, scan};
 use calve_image_core::tree::{Entry, HostDir, Meta, Mode, Tree, TreeBuilder, TreePath, Xattrs};
@@ -34,11 +34,14 @@ fn main() -> Result<(), Failure> {
     };
     let how = How::of(how)?;
     let ids = Ids::from_parts(&[b"example", size.as_bytes()]);
+    // Keys first: deriving them takes memory, and so does what is planned after that.
+    let (id, mut keys) = (KeyId("example".into()), Keys::none());
+    let luks = how.luks.map(|(key, kdf)| locked(key, kdf, &ids, &id, &mut keys)).transpose()?;
     let plan = Ext4::new(Bytes::parse(size)?, ids.uuid("volume"), ids.uuid("hash seed"))
         .plan(&tree(dir)?)?;
-    let (plan, keys) = match how.luks {
-        Some((key, kdf)) => encrypted(plan, key, kdf, &ids)?,
-        None => (plan, Keys::none()),
+    let plan = match luks {
+        Some(luks) => luks.plan(&id, plan)?,
+        None => plan,
     };
     let workers = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let options = Options { workers, ..Options::default() };
@@ -81,8 +84,8 @@ impl<'a> How<'a> {
     }
 }
 
-/// Puts a volume around a plan, and makes its keys.
-fn encrypted(plan: Plan, key: &str, kdf: Kdf, ids: &Ids) -> Result<(Plan, Keys), Failure> {
+/// Describes a volume, and makes its keys.
+fn locked(key: &str, kdf: Kdf, ids: &Ids, id: &KeyId, keys: &mut Keys) -> Result<Luks2, Failure> {
     let luks = Luks2 {
         sector: SectorSize::B512,
         uuid: ids.uuid("luks"),
@@ -92,11 +95,9 @@ fn encrypted(plan: Plan, key: &str, kdf: Kdf, ids: &Ids) -> Result<(Plan, Keys),
         keyslots: 1,
         noise: false,
     };
-    let (id, mut keys) = (KeyId("example".into()), Keys::none());
     let passphrase = Passphrase::new(Zeroizing::new(std::fs::read(key)?))?;
-    let plan = luks.plan(&id, plan)?;
-    luks.forge(&id, &[passphrase], &mut keys)?;
-    Ok((plan, keys))
+    luks.forge(id, &[passphrase], keys)?;
+    Ok(luks)
 }
 
 fn tree(dir: &str) -> Result<Tree, Failure> {

@@ -163,7 +163,6 @@ fn a_file_is_replaced_only_by_force() {
     --- stderr
     system    0a1b2c3d4f5g6h7i8j9k0l1m2n3p4q5r-nixos-system-fake-26.05
     closure   7 store paths, 136 MiB, from the registration fake.registration
-    layout    ESP 512 MiB vfat, nixos 261 MiB ext4 of 775 MiB
     error: web.raw exists already
       help: --force replaces it
     "#);

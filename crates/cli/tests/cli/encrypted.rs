@@ -75,8 +75,8 @@ fn a_disk_that_cryptsetup_opens_and_e2fsck_finds_clean() {
         the system wants  512 MiB, so that three generations fit
         the layout gives  48 MiB
         to mend it        make the ESP at least 512 MiB, or leave its size to calve
-    layout    ESP 48 MiB vfat, cryptroot 48 MiB luks/ext4 of 98 MiB
     deriving  1 key of crypt: pbkdf2-sha256, 1000 iterations
+    layout    ESP 48 MiB vfat, cryptroot 48 MiB luks/ext4 of 98 MiB
     written   web.raw: 98 MiB, 6.1 MiB of it data
     note      copies of this image share their volume keys; on each machine but one, once it runs:
               cryptsetup reencrypt /dev/disk/by-partlabel/cryptroot

@@ -31,7 +31,7 @@ pub use error::LayoutError;
 pub use geometry::{Geometry, Given, Keyslots, Placed};
 pub use kind::{Architecture, PartitionKind};
 pub use layout::{DiskSize, Ext4Fill, Fill, Layout, LuksFill, Partition, Size, SwapFill, VfatFill};
-pub use volume::{LuksVolume, Volume};
+pub use volume::{Lock, LuksVolume, Volume};
 
 use crate::plan::{Label, Plan, PlanBuilder};
 use crate::tree::Tree;

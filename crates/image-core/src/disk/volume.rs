@@ -4,9 +4,10 @@
 //! and plans itself. A fill that holds another asks it first and plans it last.
 
 use super::error::LayoutError;
-use super::geometry::Given;
-use super::layout::{Ext4Fill, Fill, LuksFill, SwapFill, VfatFill};
+use super::geometry::{Given, Keyslots};
+use super::layout::{Ext4Fill, Fill, Layout, LuksFill, SwapFill, VfatFill};
 use super::luks2::{self, Luks2};
+use crate::ids::Ids;
 use crate::plan::{KeyId, Plan, PlanBuilder};
 use crate::tree::Tree;
 use crate::units::{Bytes, SectorSize};
@@ -42,6 +43,43 @@ pub struct LuksVolume {
     pub payload: Bytes,
     /// What it holds.
     pub content: Volume,
+}
+
+/// What is known of a LUKS volume before anybody knows how large it is: enough to make its keys.
+#[derive(Clone, Debug)]
+pub struct Lock {
+    /// The name of its key, which is what it is opened as below `/dev/mapper`.
+    pub key: KeyId,
+    /// Its header's settings.
+    pub luks: Luks2,
+}
+
+impl LuksFill {
+    /// Decides what does not depend on sizes; `partition` is the one that it lies in.
+    fn lock(&self, partition: &str, ids: &Ids, keyslots: &Keyslots) -> Lock {
+        let mapper = self.mapper(partition);
+        let luks = Luks2 {
+            sector: self.sector,
+            uuid: self.uuid.unwrap_or_else(|| ids.uuid(&format!("luks {partition}"))),
+            label: self.label.clone(),
+            subsystem: None,
+            kdf: self.kdf,
+            keyslots: keyslots.of(mapper),
+            noise: self.noise,
+        };
+        Lock { key: KeyId(mapper.into()), luks }
+    }
+}
+
+impl Layout {
+    /// Lists the LUKS volumes in the order of the partitions.
+    pub fn locks(&self, ids: &Ids, keyslots: &Keyslots) -> Vec<Lock> {
+        let locks = self.partitions.iter().filter_map(|partition| match &partition.content {
+            Fill::Luks(fill) => Some(fill.lock(&partition.name, ids, keyslots)),
+            Fill::Empty | Fill::Ext4(_) | Fill::Vfat(_) | Fill::Swap(_) | Fill::RandomSwap => None,
+        });
+        locks.collect()
+    }
 }
 
 /// A volume whose size is open.
@@ -102,21 +140,10 @@ impl Unsized {
         inner: Self,
         given: &Given<'_>,
     ) -> Result<Self, luks2::Error> {
-        let own = || given.ids.uuid(&format!("luks {name}"));
-        let mapper = fill.mapper(name);
-        let luks = Luks2 {
-            sector: fill.sector,
-            uuid: fill.uuid.unwrap_or_else(own),
-            label: fill.label.clone(),
-            subsystem: None,
-            kdf: fill.kdf,
-            keyslots: given.keyslots.of(mapper),
-            noise: fill.noise,
-        };
+        let Lock { key, luks } = fill.lock(name, given.ids, given.keyslots);
         luks.check()?;
         let Self { volume: content, needed, reserve } = inner;
         let needed = Luks2::HEADER + needed.align_up(fill.sector.bytes());
-        let key = KeyId(mapper.into());
         let volume = LuksVolume { key, luks, payload: Bytes::ZERO, content };
         Ok(Self { volume: Volume::Luks(Box::new(volume)), needed, reserve })
     }

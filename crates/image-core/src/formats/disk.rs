@@ -8,7 +8,7 @@ use crate::boot::initrd_secrets::{self, KeepError, Place, Secret, Wanted};
 use crate::boot::preflight::{self, Offer, Report, Target};
 use crate::boot::systemd_boot::{self, Wishes};
 use crate::disk::{
-    self, Architecture, Geometry, Given, Keyslots, Layout, LayoutError, PartitionKind,
+    self, Architecture, Geometry, Given, Keyslots, Layout, LayoutError, Lock, PartitionKind,
 };
 use crate::epoch::Epoch;
 use crate::formats::Input;
@@ -140,21 +140,37 @@ pub fn check(spec: &DiskSpec<'_>, input: Input<'_>) -> Result<Checked, Error> {
 /// # Errors
 /// See [`Error`].
 pub fn plan(spec: &DiskSpec<'_>, input: Input<'_>) -> Result<Disk, Error> {
-    let Checked { layout, report, esp } = check(spec, input)?;
-    let tree = tree(spec, input, &layout, esp)?;
-    // Where the running system sees a file is not always where it lies.
-    let binds = Binds::of(&input.system.main.fstab);
-    let tree = binds.moved(tree, &layout.mounts(), spec.epoch).map_err(FillError::from)?;
-    refuse_homeless(&tree, &layout)?;
-    let trees = tree.split(&layout.mounts(), spec.epoch).map_err(FillError::from)?;
-    let platform = &input.system.main.platform;
-    let architecture = Architecture::of_platform(platform)
-        .ok_or_else(|| Error::Platform { platform: platform.clone() })?;
-    let DiskSpec { ids, epoch, keyslots, .. } = *spec;
-    let given = Given { trees: &trees, ids, epoch, architecture, keyslots };
-    let geometry = layout.resolve(&given)?;
-    let plan = disk::plan(&geometry, &trees)?;
-    Ok(Disk { plan, geometry, report, entries: tree.size() })
+    check(spec, input)?.plan(spec, input)
+}
+
+impl Checked {
+    /// Lists the LUKS volumes. Their keys can be made before the disk is planned: deriving them takes
+    /// memory, and so does a plan.
+    pub fn locks(&self, spec: &DiskSpec<'_>) -> Vec<Lock> {
+        self.layout.locks(spec.ids, spec.keyslots)
+    }
+
+    /// Plans the disk.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn plan(self, spec: &DiskSpec<'_>, input: Input<'_>) -> Result<Disk, Error> {
+        let Self { layout, report, esp } = self;
+        let tree = tree(spec, input, &layout, esp)?;
+        // Where the running system sees a file is not always where it lies.
+        let binds = Binds::of(&input.system.main.fstab);
+        let tree = binds.moved(tree, &layout.mounts(), spec.epoch).map_err(FillError::from)?;
+        refuse_homeless(&tree, &layout)?;
+        let trees = tree.split(&layout.mounts(), spec.epoch).map_err(FillError::from)?;
+        let platform = &input.system.main.platform;
+        let architecture = Architecture::of_platform(platform)
+            .ok_or_else(|| Error::Platform { platform: platform.clone() })?;
+        let DiskSpec { ids, epoch, keyslots, .. } = *spec;
+        let given = Given { trees: &trees, ids, epoch, architecture, keyslots };
+        let geometry = layout.resolve(&given)?;
+        let plan = disk::plan(&geometry, &trees)?;
+        Ok(Disk { plan, geometry, report, entries: tree.size() })
+    }
 }
 
 /// All files of the disk, whatever volume they end up on.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use calve_image_core::boot::preflight::Target;
-use calve_image_core::disk::Geometry;
+use calve_image_core::disk::Lock;
 use calve_image_core::formats::Container;
 use calve_image_core::formats::disk::{self, DiskSpec};
 use calve_image_core::plan::Plan;
@@ -142,67 +142,87 @@ pub(crate) fn run(args: Args, terminal: Terminal) -> Result<(), Failure> {
     let subject = spec.blueprint.subject(found)?;
     let given = spec.secrets.read(subject.input(), &spec.blueprint.overlays, terminal)?;
     let wanted = DiskSpec { initrd_secrets: &given.secrets, ..spec.blueprint.spec(&subject) };
-    let disk = disk::plan(&wanted, subject.input())?;
-    findings::warn(&disk.report.findings, findings::Side::Layout, terminal);
+    let checked = disk::check(&wanted, subject.input())?;
+    findings::warn(&checked.report.findings, findings::Side::Layout, terminal);
+    let locks = checked.locks(&wanted);
+    let keys = spec.luks.assign(&locks, destination == Destination::Nowhere)?;
+    let desk = spec.open(&destination, &given, &keys, terminal)?;
+    let desk = desk.map(|desk| desk.forge(&locks, terminal)).transpose()?;
+    let disk = checked.plan(&wanted, subject.input())?;
     let image = spec.format.wrap(&disk.plan).map_err(Failure::internal)?;
-    let report = Report::of(subject.input(), &disk, spec.format, &image);
+    let mut report = Report::of(subject.input(), &disk, spec.format, &image);
     terminal.say(layout(&report));
-    let is_dry = destination == Destination::Nowhere;
-    let wanted = spec.luks.assign(&disk.geometry, is_dry)?;
-    let image = Image { plan: &image, geometry: &disk.geometry, wanted, given: &given };
-    let report = spec.write(&image, &destination, report, terminal)?;
+    if let Some(desk) = desk {
+        report = spec.write(desk, &image, report, terminal)?;
+        if let (Some(unlock), Destination::File(path)) = (&given.unlock, &destination) {
+            let ticket = beside::with_ending(path, ".unlock.toml");
+            let (ticket, key) = (ticket.display(), &unlock.host_key);
+            terminal.say(format!("unlock    calve unlock {ticket}; its host key is {key}"));
+        }
+    }
     let drawing = || disk_drawing::Disk::from(&report.disk).text();
-    spec.delivery.show(&destination, image.plan, &report, drawing, terminal)
+    spec.delivery.show(&destination, &image, &report, drawing, terminal)
 }
 
-/// An image that only lacks its keys.
-struct Image<'a> {
-    plan: &'a Plan,
-    geometry: &'a Geometry,
-    wanted: Vec<Wanted>,
-    given: &'a Given,
+/// Where the image goes, and the keys that it is written with.
+struct Desk {
+    outlet: Outlet,
+    beside: Beside,
+    keyring: Keyring,
+    keys: Keys,
+}
+
+impl Desk {
+    /// Makes the keys of the volumes: before the disk is planned, as both take memory.
+    fn forge(mut self, locks: &[Lock], terminal: Terminal) -> Result<Self, Failure> {
+        self.keyring.forge(locks, &mut self.keys, self.outlet.interrupt(), terminal)?;
+        Ok(self)
+    }
 }
 
 impl Spec {
-    /// Writes the image where it goes, and adds to the report what that tells.
-    fn write(
+    /// Opens the way to where the image goes, and reads its keys; nothing for a dry run.
+    fn open(
         &self,
-        image: &Image<'_>,
         destination: &Destination,
-        report: Report,
+        given: &Given,
+        wanted: &[Wanted],
         terminal: Terminal,
-    ) -> Result<Report, Failure> {
-        let Image { plan, geometry, wanted, given } = image;
+    ) -> Result<Option<Desk>, Failure> {
         let mut keys = Keys::none();
         given.lend(&mut keys);
         let is_private = !keys.is_empty() || !wanted.is_empty();
         let existing = self.delivery.existing;
         let open = if is_private { Outlet::open_private } else { Outlet::open };
-        let Some(outlet) = open(destination, existing, terminal)? else {
-            return Ok(report);
-        };
+        let Some(outlet) = open(destination, existing, terminal)? else { return Ok(None) };
         // A name that is taken is told before anybody types a passphrase.
         let beside = match (&given.unlock, destination) {
             (Some(unlock), Destination::File(path)) => Beside::write(unlock, path, existing)?,
             (_, _) => Beside::default(),
         };
         let keyring = Keyring::read(wanted, outlet.interrupt(), terminal)?;
-        keyring.forge(geometry, &mut keys, outlet.interrupt(), terminal)?;
+        Ok(Some(Desk { outlet, beside, keyring, keys }))
+    }
+
+    /// Writes the image, and adds to the report what that tells.
+    fn write(
+        &self,
+        desk: Desk,
+        image: &Plan,
+        report: Report,
+        terminal: Terminal,
+    ) -> Result<Report, Failure> {
+        let Desk { outlet, beside, keyring, keys } = desk;
         let name = outlet.name();
         // Nobody's typing counts as work.
         let started = Instant::now();
-        let written = outlet.write_with(plan, &keys, self.delivery.digest, beside)?;
+        let written = outlet.write_with(image, &keys, self.delivery.digest, beside)?;
         drop(keys);
         let report = report.written(&written);
         terminal.say(done(&report, &name, started.elapsed().as_secs()));
         keyring.show_recovery(terminal)?;
-        if !wanted.is_empty() {
+        if report.disk.partitions.iter().any(|partition| partition.luks.is_some()) {
             terminal.say(shared_keys(&report));
-        }
-        if let (Some(unlock), Destination::File(path)) = (&given.unlock, destination) {
-            let ticket = beside::with_ending(path, ".unlock.toml");
-            let (ticket, key) = (ticket.display(), &unlock.host_key);
-            terminal.say(format!("unlock    calve unlock {ticket}; its host key is {key}"));
         }
         Ok(report)
     }

@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use calve_image_core::disk::Lock;
 use calve_image_core::disk::luks2::{Passphrase, RecoveryKey};
-use calve_image_core::disk::{Geometry, LuksVolume};
 use calve_image_core::region::Keys;
 use calve_installer::keys::{self, Source};
 use zeroize::Zeroizing;
@@ -66,14 +66,14 @@ impl Keyring {
     /// A machine without randomness or without the memory that a derivation takes, and a signal.
     pub(super) fn forge(
         &self,
-        disk: &Geometry,
+        locks: &[Lock],
         keys: &mut Keys,
         interrupt: &Interrupt,
         terminal: Terminal,
     ) -> Result<(), Failure> {
-        for (volume, ring) in disk.luks().zip(&self.rings) {
-            terminal.say(derivation(volume));
-            volume.luks.forge(&volume.key, &ring.passphrases()?, keys)?;
+        for (lock, ring) in locks.iter().zip(&self.rings) {
+            terminal.say(derivation(lock));
+            lock.luks.forge(&lock.key, &ring.passphrases()?, keys)?;
             if interrupt.came() {
                 return Err(Failure::new(Kind::Interrupted, "interrupted"));
             }
@@ -128,8 +128,8 @@ fn read(
 }
 
 /// One line on what is derived, and what that takes.
-fn derivation(volume: &LuksVolume) -> String {
-    let LuksVolume { key, luks, .. } = volume;
+fn derivation(lock: &Lock) -> String {
+    let Lock { key, luks } = lock;
     let slots = if luks.keyslots == 1 { "1 key" } else { &format!("{} keys", luks.keyslots) };
     format!("deriving  {slots} of {}: {}", key.0, luks.kdf)
 }

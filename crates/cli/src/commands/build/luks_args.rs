@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use calve_image_core::disk::{Geometry, Keyslots};
+use calve_image_core::disk::{Keyslots, Lock};
 use calve_installer::keys::{Named, Source};
 
 use crate::failure::Failure;
@@ -76,8 +76,8 @@ impl LuksKeys {
     ///
     /// # Errors
     /// A name that no volume has, and a volume without a key, unless none is needed.
-    pub(super) fn assign(&self, disk: &Geometry, is_dry: bool) -> Result<Vec<Wanted>, Failure> {
-        let names: Vec<&str> = disk.luks().map(|volume| &*volume.key.0).collect();
+    pub(super) fn assign(&self, locks: &[Lock], is_dry: bool) -> Result<Vec<Wanted>, Failure> {
+        let names: Vec<&str> = locks.iter().map(|lock| &*lock.key.0).collect();
         let known = || match names.as_slice() {
             [] => "the disk has no encrypted volume; choose a profile with one".to_owned(),
             names => format!("encrypted volumes of this disk: {}", names.join(", ")),
