@@ -5,6 +5,8 @@
 //! else in the program prints an error.
 
 mod hints;
+mod installer;
+mod machine;
 mod unlock;
 
 use std::error::Error;
