@@ -8,7 +8,6 @@ use std::process::Command;
 use calve_machine::network::free_port;
 use calve_machine::{Disk, Machine, Network, Running, Write};
 
-use crate::images::workspace;
 use crate::{Error, Guest, Images, Sample, Scenario, Terminal};
 
 /// What opens the volumes of an encrypted sample.
@@ -154,7 +153,7 @@ impl Encrypted {
 
     /// `calve unlock` with these words, and with an agent that knows the samples' key.
     pub fn unlock(&self, words: &[&str]) -> Vec<String> {
-        let key = workspace().join("target/fixture/ssh/id_ed25519");
+        let key = Images::login_key();
         let agent = format!("ssh-add -q '{}' && exec \"$@\"", key.display());
         let calve = self.images().calve_bin().display().to_string();
         let before = ["ssh-agent", "sh", "-c", &agent, "sh", &calve, "unlock"];
