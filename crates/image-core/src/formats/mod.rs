@@ -5,7 +5,7 @@
 //! - [`iso`]: a medium that starts a live system
 //! - [`lxc`]: a Proxmox container template
 //! - [`wsl`]: a WSL distribution
-//! - [`nix_export`]: store paths in one stream, for another store
+//! - [`nix_serve`]: store paths in one stream, for another store
 //! - [`fill`]: what every image holds: the store, Nix' state, the user's files
 //! - [`fit`]: a layout and a closure, brought together: what the one offers, what the other wants
 
@@ -15,7 +15,7 @@ pub mod fill;
 pub mod fit;
 pub mod iso;
 pub mod lxc;
-pub mod nix_export;
+pub mod nix_serve;
 pub mod wsl;
 
 use std::borrow::Cow;

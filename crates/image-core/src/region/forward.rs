@@ -26,7 +26,7 @@ type Made = Receiver<Result<Vec<u8>, Error>>;
 /// Writes all chunks in order; returns the digest of the stream if it was asked for.
 pub(super) fn run(
     job: &Job<'_>,
-    stream: &mut (dyn Write + Send),
+    stream: &mut dyn Write,
     pool: &ThreadPool,
 ) -> Result<Option<[u8; 32]>, Error> {
     let mut writer =
@@ -85,7 +85,7 @@ fn make<'s>(
 
 struct Writer<'a> {
     job: &'a Job<'a>,
-    stream: &'a mut (dyn Write + Send),
+    stream: &'a mut dyn Write,
     digest: Option<Sha256>,
     zeros: Vec<u8>,
 }

@@ -40,7 +40,7 @@ pub enum Region<'a> {
     /// A file or a device: chunks are written at their offsets, by several workers at once.
     Random(&'a dyn Random),
     /// A pipe or a compressor: bytes come in order, exactly as many as the plan is long.
-    Forward(&'a mut (dyn Write + Send)),
+    Forward(&'a mut dyn Write),
 }
 
 impl fmt::Debug for Region<'_> {
