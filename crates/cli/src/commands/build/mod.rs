@@ -1,19 +1,13 @@
 //! `calve build`: one kind of image per file.
 
 mod archive;
-mod beside;
 mod compression;
 mod delivery;
 mod disk;
-mod initrd_secrets;
 mod iso;
-mod keyring;
-mod luks_args;
 mod lxc;
 mod outlet;
 mod packing;
-mod qr;
-mod unlock_host;
 mod wsl;
 
 use crate::failure::Failure;

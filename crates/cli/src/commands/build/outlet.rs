@@ -16,11 +16,11 @@ use calve_image_core::pack;
 use calve_image_core::plan::Plan;
 use calve_image_core::region::{self, Cancel, FreshFile, Keys, Region, Written};
 
-use super::beside::Beside;
 use super::delivery::Destination;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::progress::Meter;
+use crate::secrets::beside::Beside;
 use crate::terminal::Terminal;
 
 /// An open way out, and the request to stop that signals raise from now on.

@@ -11,6 +11,7 @@ use calve_installer::target::ssh::{Address, Ssh};
 use calve_installer::target::{Local, Login, Target};
 
 use crate::failure::Failure;
+use crate::ssh_options::ssh_options;
 use crate::terminal::Terminal;
 use report::Report;
 
@@ -71,9 +72,7 @@ pub(crate) fn run(args: Args, terminal: Terminal) -> Result<(), Failure> {
     let survey = match args.host {
         None => Survey::of(&Local::new(), true)?,
         Some(name) => {
-            // As Nix reads it.
-            let options = std::env::var("NIX_SSHOPTS").unwrap_or_default();
-            let options = options.split_whitespace().map(str::to_owned).collect();
+            let options = ssh_options()?;
             let address = Address { name, port: args.port, accept_new: args.accept_new, options };
             Survey::of(&Ssh::connect(&address, &mut |line| terminal.say(line))?, false)?
         }

@@ -1,11 +1,10 @@
 //! The survey in words.
 
-use calve_installer::survey::machine::{Firmware, Running};
 use calve_installer::survey::{Disk, Machine};
 use calve_installer::target::Login;
 
 use super::Survey;
-use crate::device;
+use crate::{device, machine};
 
 /// What an installation runs on the machine, and cannot do without.
 const NEEDED: [&str; 6] = ["sfdisk", "wipefs", "mkfs.ext4", "mkfs.vfat", "nix-store", "tar"];
@@ -13,8 +12,8 @@ const NEEDED: [&str; 6] = ["sfdisk", "wipefs", "mkfs.ext4", "mkfs.vfat", "nix-st
 /// Machine, system, programs, then disks.
 pub(super) fn text(survey: &Survey) -> String {
     let Survey { machine, disks, .. } = survey;
-    let mut text = format!("machine   {}\n", machine_words(survey));
-    text.push_str(&format!("runs      {}\n", running(&machine.system)));
+    let mut text = format!("machine   {}\n", machine::words(machine, &survey.reached));
+    text.push_str(&format!("runs      {}\n", machine::running(&machine.system)));
     text.push_str(&format!("installs  {}\n", installs(machine, survey.login)));
     if disks.is_empty() {
         text.push_str("disks     none\n");
@@ -24,31 +23,6 @@ pub(super) fn text(survey: &Survey) -> String {
         text.push_str(&disk_text(disk));
     }
     text
-}
-
-/// `web (root@192.0.2.7): x86_64, UEFI, 1.9 GiB of memory`.
-fn machine_words(survey: &Survey) -> String {
-    let Survey { machine, reached, .. } = survey;
-    let name = match &machine.name {
-        Some(name) if name != reached => format!("{name} ({reached})"),
-        Some(_) | None => reached.clone(),
-    };
-    let processor = machine.processor.as_deref().unwrap_or("of an unknown processor");
-    let firmware = match machine.firmware {
-        Firmware::Uefi { bits: 64 } => "UEFI".to_owned(),
-        Firmware::Uefi { bits } => format!("UEFI of {bits} bits"),
-        Firmware::Other => "no UEFI".to_owned(),
-    };
-    format!("{name}: {processor}, {firmware}, {} of memory", machine.memory)
-}
-
-fn running(system: &Running) -> String {
-    let mut words = vec![system.title.clone().unwrap_or_else(|| "an unknown system".to_owned())];
-    if system.is_installer {
-        words.push("an installer".to_owned());
-    }
-    words.push(if system.is_volatile { "in memory" } else { "from a disk" }.to_owned());
-    words.join(", ")
 }
 
 /// What an installation would use, or lack.

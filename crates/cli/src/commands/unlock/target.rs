@@ -8,6 +8,7 @@ use calve_installer::unlock::{Asks, Host, Pin, Ticket};
 
 use super::Args;
 use crate::failure::Failure;
+use crate::ssh_options::ssh_options;
 
 /// What is to be unlocked.
 pub(super) struct Target {
@@ -81,10 +82,7 @@ fn host(name: &str, port: Option<u16>, user: Option<String>, pin: Pin) -> Result
     if is_none {
         return Err(Failure::usage(format!("expected a host as ssh takes it, found {name:?}")));
     }
-    // As Nix reads it.
-    let options = std::env::var("NIX_SSHOPTS").unwrap_or_default();
-    let options = options.split_whitespace().map(str::to_owned).collect();
-    Ok(Host { name: name.to_owned(), port, user, pin, options, hidden: Vec::new() })
+    Ok(Host { name: name.to_owned(), port, user, pin, options: ssh_options()?, hidden: Vec::new() })
 }
 
 /// The system's own SSH server: nobody logs in to it, so it does not matter who.

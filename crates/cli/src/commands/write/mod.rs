@@ -2,11 +2,9 @@
 //!
 //! - `survey`: which device, and why it must be left alone
 //! - `shown`: what is on it and what comes, in words
-//! - `confirm`: the user's word
 //! - `work`: the writing, and what the device is after each way to stop
 //! - `reread`: the kernel learns of the new partitions
 
-mod confirm;
 mod reread;
 mod shown;
 mod survey;
@@ -17,6 +15,7 @@ use std::path::PathBuf;
 use calve_installer::write::Image;
 use serde::Serialize;
 
+use crate::confirm::{Given, Question, confirm};
 use crate::device::DeviceReport;
 use crate::failure::Failure;
 use crate::terminal::Terminal;
@@ -98,7 +97,20 @@ pub(crate) fn run(args: Args, terminal: Terminal) -> Result<(), Failure> {
         return if args.json { terminal.print_json(&report) } else { terminal.print(&words) };
     }
     subject.refuse(&image).inspect_err(|_| terminal.say(words.trim_end()))?;
-    confirm::confirm(&subject, args.yes_wipe.as_deref(), &words, terminal)?;
+    let given = args
+        .yes_wipe
+        .as_deref()
+        .map(|named| Given { named: named.display().to_string(), is_it: subject.is(named) });
+    let typed = subject.path.display().to_string();
+    let question = Question {
+        name: &subject.device.name,
+        whose: "",
+        typed: &typed,
+        words: &words,
+        given,
+        interrupt: None,
+    };
+    confirm(&question, terminal)?;
     let done = work::Work { image: &image, verify: !args.no_verify, terminal }.run(&subject)?;
     if args.json {
         let (compared, backup_moved) = (done.compared, done.backup_moved);

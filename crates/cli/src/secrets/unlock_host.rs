@@ -4,10 +4,10 @@ use std::str::FromStr;
 
 /// A name or an address, and perhaps a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct UnlockHost {
-    pub(super) host: String,
+pub(crate) struct UnlockHost {
+    pub(crate) host: String,
     /// None: where the initrd's server listens.
-    pub(super) port: Option<u16>,
+    pub(crate) port: Option<u16>,
 }
 
 impl FromStr for UnlockHost {

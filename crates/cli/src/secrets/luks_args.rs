@@ -14,7 +14,7 @@ use crate::key_arg::{self, KeyArg};
 /// The arguments about encrypted volumes.
 #[derive(Debug, Clone, Default, clap::Args)]
 #[group(skip)]
-pub(super) struct LuksArgs {
+pub(crate) struct LuksArgs {
     /// A key of the encrypted volume NAME, or of all that have none of their own: file:PATH (byte for
     /// byte), env:VAR, fd:N, prompt or command:CMD; may be given again
     #[arg(long, value_name = "[NAME=]SOURCE")]
@@ -34,7 +34,7 @@ pub(super) struct LuksArgs {
 
 /// The keys that were asked for.
 #[derive(Debug, Clone, Default)]
-pub(super) struct LuksKeys {
+pub(crate) struct LuksKeys {
     given: Vec<Named>,
     /// For which volumes recovery keys are made; an empty name stands for each.
     recovery: Vec<String>,
@@ -42,18 +42,18 @@ pub(super) struct LuksKeys {
 
 /// The keys of one volume: where they come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Wanted {
+pub(crate) struct Wanted {
     /// What the volume is opened as.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// Where its passphrases come from, in the order of the keyslots; the same number is the same key.
-    pub(super) sources: Vec<(usize, Source)>,
+    pub(crate) sources: Vec<(usize, Source)>,
     /// Whether it gets a recovery key, too.
-    pub(super) recovery: bool,
+    pub(crate) recovery: bool,
 }
 
 impl LuksArgs {
     /// What they mean.
-    pub(super) fn resolve(self) -> Result<LuksKeys, Failure> {
+    pub(crate) fn resolve(self) -> Result<LuksKeys, Failure> {
         let given = key_arg::read("--luks-key", &self.luks_key)?;
         Ok(LuksKeys { given, recovery: self.luks_recovery_key })
     }
@@ -61,12 +61,12 @@ impl LuksArgs {
 
 impl LuksKeys {
     /// Where any key comes from.
-    pub(super) fn sources(&self) -> impl Iterator<Item = &Source> {
+    pub(crate) fn sources(&self) -> impl Iterator<Item = &Source> {
         self.given.iter().map(|key| &key.source)
     }
 
     /// How many keys each volume will have, whatever volumes there are.
-    pub(super) fn keyslots(&self) -> Keyslots {
+    pub(crate) fn keyslots(&self) -> Keyslots {
         let named = self.names().map(|name| (name.to_owned(), self.wanted(name).count()));
         // No volume has an empty name, so this is what all others have.
         Keyslots { named: named.collect(), others: self.wanted("").count() }
@@ -76,7 +76,7 @@ impl LuksKeys {
     ///
     /// # Errors
     /// A name that no volume has, and a volume without a key, unless none is needed.
-    pub(super) fn assign(&self, locks: &[Lock], is_dry: bool) -> Result<Vec<Wanted>, Failure> {
+    pub(crate) fn assign(&self, locks: &[Lock], is_dry: bool) -> Result<Vec<Wanted>, Failure> {
         let names: Vec<&str> = locks.iter().map(|lock| &*lock.key.0).collect();
         let known = || match names.as_slice() {
             [] => "the disk has no encrypted volume; choose a profile with one".to_owned(),

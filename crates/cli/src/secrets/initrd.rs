@@ -33,7 +33,7 @@ const LARGEST: Bytes = Bytes::new(8 * MIB.get());
 /// The arguments that put secrets into an initrd.
 #[derive(Debug, clap::Args)]
 #[group(skip)]
-pub(super) struct SecretArgs {
+pub(crate) struct SecretArgs {
     /// Put a secret into the initrd, at a place where the system wants one; may be given again
     #[arg(long, value_name = "DEST=FILE")]
     initrd_secret: Vec<Assigned>,
@@ -97,31 +97,31 @@ impl FromStr for KeySource {
 
 /// Secrets at hand, and the door that one of them opens.
 #[derive(Default)]
-pub(super) struct Given {
+pub(crate) struct Given {
     /// Names and lengths.
-    pub(super) secrets: Vec<Secret>,
+    pub(crate) secrets: Vec<Secret>,
     bytes: Vec<Zeroizing<Vec<u8>>>,
     /// How it is unlocked over SSH, where that was asked for.
-    pub(super) unlock: Option<Unlock>,
+    pub(crate) unlock: Option<Unlock>,
 }
 
 /// How a disk is unlocked over SSH.
-pub(super) struct Unlock {
-    pub(super) door: Door,
-    pub(super) host_key: PublicKey,
-    pub(super) host: Option<UnlockHost>,
+pub(crate) struct Unlock {
+    pub(crate) door: Door,
+    pub(crate) host_key: PublicKey,
+    pub(crate) host: Option<UnlockHost>,
     /// The host key of the running system, where an overlay brings it.
-    pub(super) system: Option<PublicKey>,
+    pub(crate) system: Option<PublicKey>,
 }
 
 impl SecretArgs {
     /// Whether files are written beside the image.
-    pub(super) fn needs_a_name(&self) -> bool {
+    pub(crate) fn needs_a_name(&self) -> bool {
         self.unlock_ssh.is_some()
     }
 
     /// Reads the files, and finds out where in the initrd they belong.
-    pub(super) fn read(
+    pub(crate) fn read(
         &self,
         input: Input<'_>,
         overlays: &[Overlay],
@@ -176,7 +176,7 @@ impl Given {
     }
 
     /// Hands the bytes to whoever writes the image.
-    pub(super) fn lend(&self, keys: &mut Keys) {
+    pub(crate) fn lend(&self, keys: &mut Keys) {
         for (secret, bytes) in self.secrets.iter().zip(&self.bytes) {
             keys.insert_secret(secret.id(), bytes.clone());
         }

@@ -13,7 +13,7 @@ use calve_image_core::output::{self, Existing, Output};
 use calve_installer::host_key::PublicKey;
 use calve_installer::unlock::{self, Ticket};
 
-use super::initrd_secrets::Unlock;
+use super::initrd::Unlock;
 use crate::failure::Failure;
 
 /// What ssh can be told to look for instead of a host (`HostKeyAlias`), wherever that is.
@@ -21,15 +21,15 @@ const ALIAS: &str = "calve-initrd";
 
 /// Files in the making.
 #[derive(Debug, Default)]
-pub(super) struct Beside(Vec<Output>);
+pub(crate) struct Beside(Vec<Output>);
 
 /// Files that have their names; those of an image that never came go again.
 #[derive(Debug)]
-pub(super) struct Named(Vec<PathBuf>);
+pub(crate) struct Named(Vec<PathBuf>);
 
 impl Beside {
     /// Writes the files of an image.
-    pub(super) fn write(
+    pub(crate) fn write(
         unlock: &Unlock,
         image: &Path,
         existing: Existing,
@@ -52,7 +52,7 @@ impl Beside {
     }
 
     /// Gives all files their names.
-    pub(super) fn commit(self) -> Result<Named, output::Error> {
+    pub(crate) fn commit(self) -> Result<Named, output::Error> {
         let mut named = Named(Vec::new());
         for output in self.0 {
             let path = output.path().to_owned();
@@ -70,7 +70,7 @@ impl Beside {
 
 impl Named {
     /// Takes the files away.
-    pub(super) fn remove(self) {
+    pub(crate) fn remove(self) {
         for path in self.0 {
             // What went wrong before is what is told.
             let _ = fs::remove_file(path);
@@ -108,7 +108,7 @@ fn line(ticket: &Ticket, unlock: &Unlock) -> String {
 }
 
 /// The name of a file beside the image.
-pub(super) fn with_ending(image: &Path, ending: &str) -> PathBuf {
+pub(crate) fn with_ending(image: &Path, ending: &str) -> PathBuf {
     let mut name = image.as_os_str().to_owned();
     name.push(ending);
     name.into()

@@ -27,7 +27,7 @@ struct Ring {
 }
 
 /// The keys of all volumes of an image.
-pub(super) struct Keyring {
+pub(crate) struct Keyring {
     rings: Vec<Ring>,
 }
 
@@ -36,7 +36,7 @@ impl Keyring {
     ///
     /// # Errors
     /// A source that gives none, and a signal.
-    pub(super) fn read(
+    pub(crate) fn read(
         wanted: &[Wanted],
         interrupt: &Interrupt,
         terminal: Terminal,
@@ -64,7 +64,7 @@ impl Keyring {
     ///
     /// # Errors
     /// A machine without randomness or without the memory that a derivation takes, and a signal.
-    pub(super) fn forge(
+    pub(crate) fn forge(
         &self,
         locks: &[Lock],
         keys: &mut Keys,
@@ -85,7 +85,7 @@ impl Keyring {
     ///
     /// # Errors
     /// That nobody can read it.
-    pub(super) fn show_recovery(&self, terminal: Terminal) -> Result<(), Failure> {
+    pub(crate) fn show_recovery(&self, terminal: Terminal) -> Result<(), Failure> {
         for Ring { name, recovery, .. } in &self.rings {
             let Some(recovery) = recovery else { continue };
             let text = recovery.text();
