@@ -2,6 +2,7 @@
 //!
 //! - [`host_key`]: the SSH host key that a machine is given at its first boot
 //! - [`keys`]: where keys and passphrases come from
+//! - [`steps`]: an installation, step by step, before any of it is done
 //! - [`unlock`]: the encrypted disks of a host that starts, opened over SSH
 //! - [`target`]: the machine that is surveyed or installed: this one, or one that the user's own ssh reaches
 //! - [`survey`]: what a machine is, what disks it has, what is on them, and who uses them; changes nothing
@@ -17,6 +18,7 @@
 
 pub mod host_key;
 pub mod keys;
+pub mod steps;
 pub mod survey;
 pub mod target;
 pub mod unlock;
