@@ -150,17 +150,31 @@ impl Checked {
         self.layout.locks(spec.ids, spec.keyslots)
     }
 
+    /// Decides the disk and none of its bytes: what an installation does with the target's own tools.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn geometry(&self, spec: &DiskSpec<'_>, input: Input<'_>) -> Result<Geometry, Error> {
+        Ok(self.resolve(spec, input)?.geometry)
+    }
+
     /// Plans the disk.
     ///
     /// # Errors
     /// See [`Error`].
     pub fn plan(self, spec: &DiskSpec<'_>, input: Input<'_>) -> Result<Disk, Error> {
-        let Self { layout, report, esp } = self;
-        let tree = tree(spec, input, &layout, esp)?;
+        let Resolved { geometry, trees, entries } = self.resolve(spec, input)?;
+        let plan = disk::plan(&geometry, &trees)?;
+        Ok(Disk { plan, geometry, report: self.report, entries })
+    }
+
+    fn resolve(&self, spec: &DiskSpec<'_>, input: Input<'_>) -> Result<Resolved, Error> {
+        let layout = &self.layout;
+        let tree = tree(spec, input, layout, &self.esp)?;
         // Where the running system sees a file is not always where it lies.
         let binds = Binds::of(&input.system.main.fstab);
         let tree = binds.moved(tree, &layout.mounts(), spec.epoch).map_err(FillError::from)?;
-        refuse_homeless(&tree, &layout)?;
+        refuse_homeless(&tree, layout)?;
         let trees = tree.split(&layout.mounts(), spec.epoch).map_err(FillError::from)?;
         let platform = &input.system.main.platform;
         let architecture = Architecture::of_platform(platform)
@@ -168,9 +182,15 @@ impl Checked {
         let DiskSpec { ids, epoch, keyslots, .. } = *spec;
         let given = Given { trees: &trees, ids, epoch, architecture, keyslots };
         let geometry = layout.resolve(&given)?;
-        let plan = disk::plan(&geometry, &trees)?;
-        Ok(Disk { plan, geometry, report, entries: tree.size() })
+        Ok(Resolved { geometry, trees, entries: tree.size() })
     }
+}
+
+/// A disk decided, and what its volumes hold.
+struct Resolved {
+    geometry: Geometry,
+    trees: Vec<Tree>,
+    entries: usize,
 }
 
 /// All files of the disk, whatever volume they end up on.
@@ -178,7 +198,7 @@ fn tree(
     spec: &DiskSpec<'_>,
     input: Input<'_>,
     layout: &Layout,
-    esp: Vec<(TreePath, Entry)>,
+    esp: &[(TreePath, Entry)],
 ) -> Result<Tree, Error> {
     let mount = layout.partitions.iter().find(|partition| partition.kind == PartitionKind::Esp);
     let mount = mount.and_then(|esp| esp.content.mount()).ok_or(Error::NoEsp)?;
@@ -195,7 +215,7 @@ fn tree(
     fill.tree(input, |tree| {
         let layer = tree.layer("the boot loader");
         for (path, entry) in esp {
-            tree.add(layer, mount.join(&path), entry);
+            tree.add(layer, mount.join(path), entry.clone());
         }
         let wanted = Wanted::read(input.store, input.system).map_err(systemd_boot::Error::from)?;
         Ok(initrd_secrets::keep(tree, &wanted, spec.initrd_secrets, place)?)

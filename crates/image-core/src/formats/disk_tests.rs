@@ -45,7 +45,7 @@ fn with<T>(
 fn listing(built: &Built, overlays: &[Overlay]) -> Result<String, Error> {
     with(built, overlays, |spec, input| {
         let Checked { layout, esp, .. } = check(spec, input)?;
-        Ok(tree(spec, input, &layout, esp)?.listing())
+        Ok(tree(spec, input, &layout, &esp)?.listing())
     })
 }
 

@@ -211,8 +211,8 @@ pub struct Place<'a> {
 }
 
 impl Place<'_> {
-    /// The directories above a secret that are there for nothing else, innermost first.
-    fn private(&self, path: &TreePath) -> Vec<TreePath> {
+    /// Lists the directories above a secret that are there for nothing else, innermost first.
+    pub fn private(&self, path: &TreePath) -> Vec<TreePath> {
         let above = std::iter::successors(path.parent(), TreePath::parent);
         let is_shared = |directory: &TreePath| {
             let name = directory.name().unwrap_or_default();
