@@ -6,6 +6,7 @@
 //! - [`unlock`]: the encrypted disks of a host that starts, opened over SSH
 //! - [`target`]: the machine that is surveyed or installed: this one, or one that the user's own ssh reaches
 //! - [`survey`]: what a machine is, what disks it has, what is on them, and who uses them; changes nothing
+//! - [`verify`]: an installed machine, after its restart, runs what was installed
 //! - [`write`]: an image written to a stick or a disk
 //!
 //! Images came first, because an installed machine and a tested image are made from one layout
@@ -22,4 +23,5 @@ pub mod steps;
 pub mod survey;
 pub mod target;
 pub mod unlock;
+pub mod verify;
 pub mod write;

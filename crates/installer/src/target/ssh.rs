@@ -13,6 +13,7 @@ use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 use super::{Answer, Call, Error, Login, Target, call};
+use crate::host_key::PublicKey;
 
 /// Settings of the connection.
 const MASTER: [&str; 9] = [
@@ -30,6 +31,22 @@ const MASTER: [&str; 9] = [
 /// Settings of a command: without the connection it fails, and makes none.
 const OVER_IT: [&str; 4] =
     ["ControlMaster=no", "BatchMode=yes", "ProxyJump=none", "ProxyCommand=exit 255"];
+
+/// Settings where the host key is known: nobody else vouches for another.
+const PINNED: [&str; 6] = [
+    "GlobalKnownHostsFile=/dev/null",
+    "KnownHostsCommand=none",
+    "VerifyHostKeyDNS=no",
+    "UpdateHostKeys=no",
+    "CheckHostIP=no",
+    "NumberOfPasswordPrompts=1",
+];
+
+/// The name of a pinned host in the file below.
+const ALIAS: &str = "calve-pinned";
+
+/// The known_hosts of a pinned host.
+const KNOWN: &str = "known_hosts";
 
 /// Where a host is, and what ssh is told besides.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +67,8 @@ pub struct Ssh {
     address: Address,
     /// Nobody else's; holds the connection's socket.
     directory: TempDir,
+    /// Whether the directory holds the key that the host must have.
+    is_pinned: bool,
     login: Login,
 }
 
@@ -59,6 +78,26 @@ impl Ssh {
     /// # Errors
     /// What ssh said last.
     pub fn connect(address: &Address, tell: &mut dyn FnMut(&str)) -> Result<Self, Error> {
+        Self::connect_to(address, None, tell)
+    }
+
+    /// Connects to a host that has this key, whatever the user's own known_hosts say.
+    ///
+    /// # Errors
+    /// What ssh said last; a host with another key is not logged in to.
+    pub fn connect_pinned(
+        address: &Address,
+        key: &PublicKey,
+        tell: &mut dyn FnMut(&str),
+    ) -> Result<Self, Error> {
+        Self::connect_to(address, Some(key), tell)
+    }
+
+    fn connect_to(
+        address: &Address,
+        key: Option<&PublicKey>,
+        tell: &mut dyn FnMut(&str),
+    ) -> Result<Self, Error> {
         let address = address.clone();
         if address.name.starts_with('-') || address.name.is_empty() {
             return Err(Error::Name { found: address.name });
@@ -67,7 +106,12 @@ impl Ssh {
         // Sockets have short names: not below a long TMPDIR.
         let directory = tempfile::Builder::new().prefix("calve-").tempdir_in("/tmp");
         let directory = directory.map_err(start)?;
-        let mut ssh = Self { address, directory, login: Login::User };
+        if let Some(key) = key {
+            let line = format!("{ALIAS} {}\n", key.line());
+            std::fs::write(directory.path().join(KNOWN), line).map_err(start)?;
+        }
+        let is_pinned = key.is_some();
+        let mut ssh = Self { address, directory, is_pinned, login: Login::User };
         let mut child = ssh
             .command(&MASTER, &["-N", "-f"])
             .stdin(Stdio::null())
@@ -107,8 +151,18 @@ impl Ssh {
         let mut socket = OsString::from("ControlPath=");
         socket.push(self.directory.path().join("ssh"));
         command.arg("-o").arg(socket);
-        let checking = if *accept_new { "accept-new" } else { "ask" };
+        let checking = match (self.is_pinned, accept_new) {
+            (true, _) => "yes",
+            (false, true) => "accept-new",
+            (false, false) => "ask",
+        };
         command.arg("-o").arg(format!("StrictHostKeyChecking={checking}"));
+        if self.is_pinned {
+            let known = self.directory.path().join(KNOWN);
+            command.arg("-o").arg(format!("UserKnownHostsFile={}", known.display()));
+            command.arg("-o").arg(format!("HostKeyAlias={ALIAS}"));
+            command.args(PINNED.iter().flat_map(|setting| ["-o", setting]));
+        }
         command.args(["-o", "RemoteCommand=none", "-o", "RequestTTY=no"]);
         for setting in settings {
             command.args(["-o", setting]);

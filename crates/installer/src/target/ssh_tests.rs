@@ -133,6 +133,25 @@ fn a_key_that_nobody_knows_is_never_taken_silently() {
 }
 
 #[test]
+fn a_pinned_key_is_the_only_one_that_counts() {
+    let Some(server) = Server::start() else { return };
+    let key = |name: &str| {
+        let text = fs::read(server.directory.path().join(format!("{name}.pub"))).unwrap();
+        PublicKey::read(&text).unwrap()
+    };
+    let address = server.address(true);
+    // The user's known_hosts vouch for the server, and are not asked.
+    drop(connect(&address).unwrap());
+    let error = Ssh::connect_pinned(&address, &key("user"), &mut |_| {}).unwrap_err();
+    assert!(matches!(error, Error::Unreachable { .. }), "{error}");
+    assert_eq!(server.logins(), 1);
+    fs::remove_file(server.directory.path().join("known_hosts")).unwrap();
+    let ssh = Ssh::connect_pinned(&address, &key("host"), &mut |_| {}).unwrap();
+    assert!(ssh.call(&Call::new(&["true"])).unwrap().is_good());
+    assert!(!server.directory.path().join("known_hosts").exists());
+}
+
+#[test]
 fn a_lost_connection_is_said_and_not_made_again() {
     let Some(server) = Server::start() else { return };
     let address = server.address(true);
