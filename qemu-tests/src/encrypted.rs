@@ -20,7 +20,7 @@ const HOST_KEY: &str = "ssh_host_ed25519_key";
 
 /// A disk whose root is found as the samples name it, with a derivation that an emulated guest does in
 /// a second.
-const PROFILE: &str = r#"
+pub const PROFILE: &str = r#"
 description = "An encrypted root that opens fast"
 
 [disk]

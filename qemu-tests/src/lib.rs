@@ -16,15 +16,18 @@
 //! A scenario builds an image of a sample system with the `calve` binary that `CALVE_BIN` names,
 //! boots it, and talks to the root shell on its serial console. [`Images`] are the part without a
 //! machine, for what the built program promises on its own: bytes, privileges, signals;
-//! [`container`] starts what is no disk, [`encrypted`] what has to be unlocked. Where
+//! [`container`] starts what is no disk, [`encrypted`] what has to be unlocked, [`installing`] what an
+//! installer makes. Where
 //! something it needs is missing a test says so and passes, except when `CI=true`. Evidence of a
 //! failed boot stays in `target/evidence/<scenario>/<number of the boot>`. `CALVE_TEST_PATIENCE=3`
 //! makes every deadline three times longer.
 
+mod cable;
 pub mod container;
 pub mod encrypted;
 mod guest;
 mod images;
+pub mod installing;
 mod medium;
 pub mod oracle;
 mod packing;
@@ -33,9 +36,11 @@ mod stopping;
 mod terminal;
 mod variations;
 
+pub use cable::Cable;
 pub use encrypted::Encrypted;
 pub use guest::{Guest, Menu, Output};
 pub use images::{Images, Sample, is_root};
+pub use installing::{Installing, Said};
 pub use medium::{cd, stick};
 pub use packing::Packing;
 pub use scenario::Scenario;
