@@ -1,14 +1,6 @@
 //! One command: its words, what it reads, and what came of it.
 
 use std::fmt;
-use std::io::{self, Read, Write};
-use std::process::{Child, Command, Stdio};
-use std::thread;
-
-use super::Error;
-
-/// The most that a command may say; a survey of hundreds of disks is some hundred KiB.
-const MOST: usize = 32 << 20;
 
 /// A command for a target.
 #[derive(Clone, Copy)]
@@ -77,52 +69,6 @@ impl Answer {
     }
 }
 
-/// Runs a program of this machine to its end; it reads `input`, and nobody types for it.
-pub(super) fn run(command: &mut Command, input: &[u8]) -> Result<Answer, Error> {
-    let program = command.get_program().to_string_lossy().into_owned();
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child =
-        command.spawn().map_err(|source| Error::Start { program: program.clone(), source })?;
-    match talk(&mut child, input) {
-        Ok(Some(answer)) => Ok(answer),
-        Ok(None) => Err(Error::Endless { program, most: MOST }),
-        Err(source) => Err(Error::Talk { program, source }),
-    }
-}
-
-/// Writes and reads at once, so that neither side waits for the other; nothing where it says too much.
-fn talk(child: &mut Child, input: &[u8]) -> io::Result<Option<Answer>> {
-    let (stdin, out, err) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-    let (out, err) = thread::scope(|scope| {
-        scope.spawn(move || {
-            // A program that ends without reading has its reasons, and says them.
-            stdin.map(|mut stdin| stdin.write_all(input))
-        });
-        let err = scope.spawn(move || bounded(err));
-        let out = bounded(out);
-        let err = err.join().unwrap_or_else(|_| Err(io::Error::other("a reader gave up")));
-        if !matches!((&out, &err), (Ok(Some(_)), Ok(Some(_)))) {
-            // Nobody reads the rest; it must not wait for that, nor its writer for it.
-            let _ = child.kill();
-        }
-        (out, err)
-    });
-    let status = child.wait()?;
-    let (Some(out), Some(err)) = (out?, err?) else { return Ok(None) };
-    let err = String::from_utf8_lossy(&err).into_owned();
-    Ok(Some(Answer { code: status.code(), out, err }))
-}
-
-/// Reads to the end; nothing where that is too far.
-fn bounded(source: Option<impl Read>) -> io::Result<Option<Vec<u8>>> {
-    let mut bytes = Vec::new();
-    if let Some(source) = source {
-        let most = u64::try_from(MOST).unwrap_or(u64::MAX);
-        source.take(most + 1).read_to_end(&mut bytes)?;
-    }
-    Ok((bytes.len() <= MOST).then_some(bytes))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -131,8 +77,12 @@ mod tests {
     fn a_shell_reads_the_words_back() {
         let words = ["printf", "%s\\n", "", "a b", "it's", "$HOME `x` \"y\"", "\n", "~", "ä*"];
         let line = Call::new(&words).line();
-        let answer = run(Command::new("sh").arg("-c").arg(&line), b"").unwrap();
-        assert_eq!(String::from_utf8(answer.out).unwrap(), words[2..].join("\n") + "\n", "{line}");
+        let output = std::process::Command::new("sh").arg("-c").arg(&line).output().unwrap();
+        assert_eq!(
+            String::from_utf8(output.stdout).unwrap(),
+            words[2..].join("\n") + "\n",
+            "{line}"
+        );
     }
 
     #[test]
@@ -140,21 +90,5 @@ mod tests {
         let call = Call { input: b"hunter2", ..Call::new(&["cryptsetup", "open"]) };
         let shown = format!("{call:?}");
         assert!(shown.contains("7 bytes") && !shown.contains("hunter2"), "{shown}");
-    }
-
-    #[test]
-    fn input_and_output_of_any_size_pass_at_once() {
-        let input = vec![b'x'; 4 << 20];
-        let answer = run(&mut Command::new("cat"), &input).unwrap();
-        assert!(answer.is_good() && answer.out == input);
-        // What does not read is not waited for.
-        let answer = run(Command::new("sh").args(["-c", "echo no >&2; exit 3"]), &input).unwrap();
-        assert_eq!((answer.code, answer.last_words()), (Some(3), "no"));
-    }
-
-    #[test]
-    fn what_never_ends_is_stopped() {
-        let error = run(&mut Command::new("yes"), b"").unwrap_err();
-        assert!(matches!(error, Error::Endless { .. }), "{error}");
     }
 }

@@ -1,20 +1,29 @@
 //! Commands on this machine.
 
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
-use super::{Answer, Call, Error, Login, Target, call};
+use super::{Answer, Call, Error, Feed, Kept, Login, Target, child};
 
 /// This machine.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Local {
     login: Login,
+    stop: Arc<AtomicBool>,
 }
 
 impl Local {
     /// This machine, as whoever runs this process.
     pub fn new() -> Self {
         let login = if rustix::process::geteuid().is_root() { Login::Root } else { Login::User };
-        Self { login }
+        Self { login, stop: Arc::default() }
+    }
+
+    /// The same, whose commands end when the flag is raised.
+    #[must_use]
+    pub fn stopped_by(self, stop: Arc<AtomicBool>) -> Self {
+        Self { stop, ..self }
     }
 }
 
@@ -33,8 +42,21 @@ impl Target for Local {
         self.login
     }
 
-    fn call(&self, call: &Call<'_>) -> Result<Answer, Error> {
-        let (program, arguments) = call.words.split_first().unwrap_or((&"true", &[]));
-        call::run(Command::new(program).args(arguments), call.input)
+    fn stream(&self, call: &Call<'_>, feed: &mut Feed<'_>) -> Result<Answer, Error> {
+        child::run(&mut command(call), &self.stop, &mut |sink| {
+            sink.write_all(call.input)?;
+            feed(sink)
+        })
     }
+
+    fn keep(&self, call: &Call<'_>) -> Result<Kept, Error> {
+        Kept::start(&mut command(call), call, &self.stop)
+    }
+}
+
+fn command(call: &Call<'_>) -> Command {
+    let (program, arguments) = call.words.split_first().unwrap_or((&"true", &[]));
+    let mut command = Command::new(program);
+    command.args(arguments);
+    command
 }

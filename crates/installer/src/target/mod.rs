@@ -1,6 +1,7 @@
 //! The machine that is surveyed or installed: this one, or one that the user's own ssh reaches.
 //!
 //! - [`call`]: one command: its words, what it reads, and what came of it
+//! - `child`, [`kept`]: a program of this machine that runs to its end, and one that runs on
 //! - [`local`]: on this machine
 //! - [`ssh`]: on another: one connection, and every command over it
 //!
@@ -9,16 +10,25 @@
 //! stands in for a machine by answering calls.
 
 pub mod call;
+mod child;
+pub mod kept;
 pub mod local;
 pub mod ssh;
 
-use std::io;
+use std::io::{self, Write};
 
 pub use call::{Answer, Call};
+pub use kept::Kept;
 pub use local::Local;
 pub use ssh::Ssh;
 
+/// Writes what a command reads, while it runs.
+pub type Feed<'f> = dyn FnMut(&mut (dyn Write + Send)) -> io::Result<()> + 'f;
+
 /// Where commands run.
+///
+/// They run in process groups of their own, so a Ctrl-C at the terminal does not reach them; whoever makes
+/// a target may give it a flag, which does.
 pub trait Target {
     /// What people call it: `root@web`, or `this machine`.
     fn name(&self) -> &str;
@@ -30,7 +40,24 @@ pub trait Target {
     ///
     /// # Errors
     /// It could not be run; that it failed is an [`Answer`].
-    fn call(&self, call: &Call<'_>) -> Result<Answer, Error>;
+    fn call(&self, call: &Call<'_>) -> Result<Answer, Error> {
+        self.stream(call, &mut |_| Ok(()))
+    }
+
+    /// Runs a command to its end that reads, after its input, what `feed` writes.
+    ///
+    /// Nothing of that is held here: it goes straight into a pipe. A `feed` that fails ends the input, and the
+    /// answer comes all the same; a broken pipe only means that the command did not read all.
+    ///
+    /// # Errors
+    /// It could not be run; that it failed is an [`Answer`].
+    fn stream(&self, call: &Call<'_>, feed: &mut Feed<'_>) -> Result<Answer, Error>;
+
+    /// Starts a command that runs on until it is dropped, and waits for its first line.
+    ///
+    /// # Errors
+    /// It could not be run, or ended without a word.
+    fn keep(&self, call: &Call<'_>) -> Result<Kept, Error>;
 }
 
 /// As whom commands run.
@@ -71,6 +98,17 @@ pub enum Error {
         /// How much is taken.
         most: usize,
     },
+    /// A command that should run on did not.
+    #[error("{line} ended without a word: {said}")]
+    Silent {
+        /// Which, as a shell reads it.
+        line: String,
+        /// What it complained about.
+        said: String,
+    },
+    /// Somebody said stop while a command ran.
+    #[error("interrupted")]
+    Interrupted,
     /// There is no connection.
     #[error("{host} cannot be reached: {said}")]
     Unreachable {

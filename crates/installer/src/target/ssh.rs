@@ -5,20 +5,27 @@
 //! host key. That is the user's: their agent, keys, certificates, jump hosts and configuration, and their
 //! known_hosts, which is asked about a key that is not there and never ignored: our setting stands first,
 //! and ssh takes the first that it is given. A lost connection is an error, and no reason to connect again.
+//!
+//! The connection is a process of its own, which a Ctrl-C at the terminal does not reach. It waits for work no longer
+//! than a minute; for as long as this process lives, a session that does nothing keeps it from waiting. So it
+//! lasts while its user thinks, and does not outlast a process that was killed.
 
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use tempfile::TempDir;
 
-use super::{Answer, Call, Error, Login, Target, call};
+use super::{Answer, Call, Error, Feed, Kept, Login, Target, child};
 use crate::host_key::PublicKey;
 
 /// Settings of the connection.
 const MASTER: [&str; 9] = [
     "ControlMaster=yes",
-    "ControlPersist=yes",
+    "ControlPersist=60",
     "ForwardAgent=no",
     "ForwardX11=no",
     "ClearAllForwardings=yes",
@@ -48,6 +55,9 @@ const ALIAS: &str = "calve-pinned";
 /// The known_hosts of a pinned host.
 const KNOWN: &str = "known_hosts";
 
+/// What keeps a connection from being idle.
+const ANCHOR: [&str; 3] = ["sh", "-c", "echo here; exec cat >/dev/null"];
+
 /// Where a host is, and what ssh is told besides.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address {
@@ -70,6 +80,9 @@ pub struct Ssh {
     /// Whether the directory holds the key that the host must have.
     is_pinned: bool,
     login: Login,
+    stop: Arc<AtomicBool>,
+    /// Keeps the connection while it lives; a host that allows one session only has none.
+    anchor: Option<Kept>,
 }
 
 impl Ssh {
@@ -111,7 +124,8 @@ impl Ssh {
             std::fs::write(directory.path().join(KNOWN), line).map_err(start)?;
         }
         let is_pinned = key.is_some();
-        let mut ssh = Self { address, directory, is_pinned, login: Login::User };
+        let (stop, login) = (Arc::default(), Login::User);
+        let mut ssh = Self { address, directory, is_pinned, login, stop, anchor: None };
         let mut child = ssh
             .command(&MASTER, &["-N", "-f"])
             .stdin(Stdio::null())
@@ -133,7 +147,47 @@ impl Ssh {
             return Err(Error::Unreachable { host: ssh.address.name.clone(), said });
         }
         ssh.login = ssh.whoever()?;
+        ssh.anchor = match ssh.keep(&Call::new(&ANCHOR)) {
+            Ok(anchor) => Some(anchor),
+            Err(Error::Silent { .. }) => None,
+            Err(error) => return Err(error),
+        };
         Ok(ssh)
+    }
+
+    /// The same, whose commands end when the flag is raised.
+    #[must_use]
+    pub fn stopped_by(mut self, stop: Arc<AtomicBool>) -> Self {
+        self.stop = stop;
+        self
+    }
+
+    /// Where it leads.
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// The connection's socket (`ControlPath`).
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.directory.path().join("ssh")
+    }
+
+    /// The value of `NIX_SSHOPTS` with which a `nix` that is started here goes over this connection, and over no other.
+    ///
+    /// Nix splits it at spaces, and later versions as a shell does: no word has a space, a quote or a backslash,
+    /// so both read the same. Nix sets options after these, and ssh takes the first that it is given. Over
+    /// a connection that stands, neither the user's configuration nor their options mean anything, so they are left out.
+    pub fn nix_options(&self) -> String {
+        let socket = format!("-oControlPath={}", self.socket().display());
+        let rest = [
+            "-oControlMaster=no",
+            "-oBatchMode=yes",
+            "-oProxyCommand=false",
+            "-oRequestTTY=no",
+            "-oRemoteCommand=none",
+        ];
+        let words = ["-F/dev/null", &socket].into_iter().chain(rest);
+        words.collect::<Vec<_>>().join(" ")
     }
 
     /// As whom commands run there.
@@ -145,11 +199,34 @@ impl Ssh {
         Ok(if is_trusted { Login::Sudo } else { Login::User })
     }
 
+    /// The command that runs a command there.
+    fn session(&self, call: &Call<'_>) -> Command {
+        let line = match self.login {
+            Login::Sudo if call.as_root => format!("sudo -n -- {}", call.line()),
+            Login::Root | Login::Sudo | Login::User => call.line(),
+        };
+        let mut command = self.command(&OVER_IT, &[]);
+        command.arg(line);
+        command
+    }
+
+    /// Tells whether the connection stands.
+    fn is_alive(&self) -> bool {
+        self.tell_connection("check")
+    }
+
+    /// Has the connection do something; tells whether it did.
+    fn tell_connection(&self, what: &str) -> bool {
+        let mut command = self.command(&[], &["-O", what]);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.status().is_ok_and(|status| status.success())
+    }
+
     fn command(&self, settings: &[&str], flags: &[&str]) -> Command {
         let Address { name, port, accept_new, options } = &self.address;
         let mut command = Command::new("ssh");
         let mut socket = OsString::from("ControlPath=");
-        socket.push(self.directory.path().join("ssh"));
+        socket.push(self.socket());
         command.arg("-o").arg(socket);
         let checking = match (self.is_pinned, accept_new) {
             (true, _) => "yes",
@@ -185,26 +262,34 @@ impl Target for Ssh {
         self.login
     }
 
-    fn call(&self, call: &Call<'_>) -> Result<Answer, Error> {
-        let line = match self.login {
-            Login::Sudo if call.as_root => format!("sudo -n -- {}", call.line()),
-            Login::Root | Login::Sudo | Login::User => call.line(),
-        };
-        let answer = call::run(self.command(&OVER_IT, &[]).arg(line), call.input)?;
-        // What ssh says of itself; a command that says the same is none of ours.
-        if answer.code == Some(255) {
+    fn stream(&self, call: &Call<'_>, feed: &mut Feed<'_>) -> Result<Answer, Error> {
+        let answer = child::run(&mut self.session(call), &self.stop, &mut |sink| {
+            sink.write_all(call.input)?;
+            feed(sink)
+        })?;
+        // What ssh says of itself, unless it is the command that says the same.
+        if answer.code == Some(255) && !self.is_alive() {
             let said = answer.last_words().to_owned();
             return Err(Error::Lost { host: self.address.name.clone(), said });
         }
         Ok(answer)
+    }
+
+    fn keep(&self, call: &Call<'_>) -> Result<Kept, Error> {
+        let kept = Kept::start(&mut self.session(call), call, &self.stop);
+        match kept {
+            Err(Error::Silent { said, .. }) if !self.is_alive() => {
+                Err(Error::Lost { host: self.address.name.clone(), said })
+            }
+            kept => kept,
+        }
     }
 }
 
 impl Drop for Ssh {
     fn drop(&mut self) {
         // If it is gone already, so much the better.
-        let mut exit = self.command(&[], &["-O", "exit"]);
-        let _ = exit.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+        self.tell_connection("exit");
     }
 }
 

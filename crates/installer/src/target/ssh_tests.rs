@@ -4,6 +4,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -66,28 +67,28 @@ impl Server {
     }
 
     fn address(&self, accept_new: bool) -> Address {
-        let directory = self.directory.path().display();
-        let options = [
-            "-F/dev/null".to_owned(),
-            format!("-oIdentityFile={directory}/user"),
-            "-oIdentitiesOnly=yes".to_owned(),
-            format!("-oUserKnownHostsFile={directory}/known_hosts"),
-            "-oGlobalKnownHostsFile=/dev/null".to_owned(),
-            // What many have in NIX_SSHOPTS; it must not count.
-            "-oStrictHostKeyChecking=no".to_owned(),
-        ];
-        Address {
-            name: "127.0.0.1".to_owned(),
-            port: Some(self.port),
-            accept_new,
-            options: options.to_vec(),
-        }
+        address(self.port, self.directory.path(), accept_new)
     }
 
     fn logins(&self) -> usize {
         let log = fs::read_to_string(self.directory.path().join("log")).unwrap();
         log.matches("Accepted publickey").count()
     }
+}
+
+fn address(port: u16, directory: &Path, accept_new: bool) -> Address {
+    let directory = directory.display();
+    let options = [
+        "-F/dev/null".to_owned(),
+        format!("-oIdentityFile={directory}/user"),
+        "-oIdentitiesOnly=yes".to_owned(),
+        format!("-oUserKnownHostsFile={directory}/known_hosts"),
+        "-oGlobalKnownHostsFile=/dev/null".to_owned(),
+        // What many have in NIX_SSHOPTS; it must not count.
+        "-oStrictHostKeyChecking=no".to_owned(),
+    ];
+    let options = options.to_vec();
+    Address { name: "127.0.0.1".to_owned(), port: Some(port), accept_new, options }
 }
 
 fn connect(address: &Address) -> Result<Ssh, Error> {
@@ -179,4 +180,164 @@ fn a_host_that_is_not_there() {
     );
     let name = Address { name: "-oProxyCommand=x".to_owned(), ..address };
     assert!(matches!(connect(&name), Err(Error::Name { .. })));
+}
+
+/// Waits until it is so; the machine may be busy.
+fn eventually(what: &str, is_so: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "{what}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_stream_of_any_length_passes_and_is_not_held() {
+    let Some(server) = Server::start() else { return };
+    let ssh = connect(&server.address(true)).unwrap();
+    let piece = vec![0x5A; 1 << 20];
+    let call = Call { input: b"first ", ..Call::new(&["sh", "-c", "wc -c; echo said >&2"]) };
+    let mut pieces = 0;
+    let answer = ssh.stream(&call, &mut |sink| {
+        while pieces < 100 {
+            sink.write_all(&piece)?;
+            pieces += 1;
+        }
+        Ok(())
+    });
+    let answer = answer.unwrap();
+    assert_eq!(answer.out.trim_ascii(), b"104857606");
+    assert_eq!(answer.last_words(), "said");
+    // Who ends early is not waited for, and one that breaks off ends the input.
+    let endless = |sink: &mut (dyn std::io::Write + Send)| loop {
+        sink.write_all(&piece)?;
+    };
+    let early = Call::new(&["sh", "-c", "head -c 5 >/dev/null; exit 4"]);
+    assert_eq!(ssh.stream(&early, &mut |sink| endless(sink)).unwrap().code, Some(4));
+    let broken = ssh.stream(&Call::new(&["wc", "-c"]), &mut |sink| {
+        sink.write_all(b"123")?;
+        Err(std::io::Error::other("the source broke"))
+    });
+    assert_eq!(broken.unwrap().out.trim_ascii(), b"3");
+    assert_eq!(server.logins(), 1);
+}
+
+#[test]
+fn a_stop_ends_a_long_call_and_not_the_connection() {
+    let Some(server) = Server::start() else { return };
+    let stop = Arc::new(AtomicBool::new(false));
+    let ssh = connect(&server.address(true)).unwrap().stopped_by(Arc::clone(&stop));
+    for feeds in [false, true] {
+        let begun = Instant::now();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                thread::sleep(Duration::from_millis(300));
+                stop.store(true, Ordering::Relaxed);
+            });
+            let answer = ssh.stream(&Call::new(&["sleep", "100"]), &mut |sink| {
+                if !feeds {
+                    return Ok(());
+                }
+                loop {
+                    sink.write_all(&[0; 4096])?;
+                }
+            });
+            assert!(matches!(answer, Err(Error::Interrupted)), "{answer:?}");
+        });
+        assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+        stop.store(false, Ordering::Relaxed);
+    }
+    assert!(ssh.call(&Call::new(&["true"])).unwrap().is_good());
+    assert_eq!(server.logins(), 1);
+}
+
+#[test]
+fn a_command_that_says_255_is_no_lost_connection() {
+    let Some(server) = Server::start() else { return };
+    let ssh = connect(&server.address(true)).unwrap();
+    let answer = ssh.call(&Call::new(&["sh", "-c", "echo mine >&2; exit 255"])).unwrap();
+    assert_eq!((answer.code, answer.last_words()), (Some(255), "mine"));
+    let killed = ssh.call(&Call::new(&["sh", "-c", "kill -9 $$"])).unwrap();
+    assert!(!killed.is_good(), "{killed:?}");
+}
+
+/// As Nix reads it: at spaces, or as a shell. Without the connection there is none.
+#[test]
+fn nix_goes_over_this_connection_and_over_no_other() {
+    let Some(server) = Server::start() else { return };
+    let ssh = connect(&server.address(true)).unwrap();
+    let options = ssh.nix_options();
+    assert!(!options.contains(['\'', '"', '\\', '$', '`', '*', '~', '\n']), "{options}");
+    let words: Vec<&str> = options.split_whitespace().collect();
+    let by_shell = Command::new("sh").args(["-c", &format!("printf '%s\\n' {options}")]).output();
+    assert_eq!(
+        String::from_utf8(by_shell.unwrap().stdout).unwrap().lines().collect::<Vec<_>>(),
+        words
+    );
+    let nix = |more: &[&str]| {
+        let mut command = Command::new("ssh");
+        // As Nix puts them, with what it adds.
+        command.arg("nobody@nowhere.invalid").args(&words).args(["-x", "-oPermitLocalCommand=yes"]);
+        command.arg("-oLocalCommand=echo started").args(more).output().unwrap()
+    };
+    let output = nix(&["echo", "there"]);
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "there\n");
+    assert!(nix(&["-O", "check"]).status.success());
+    assert_eq!(server.logins(), 1);
+    drop(ssh);
+    assert_eq!(nix(&["echo", "there"]).status.code(), Some(255));
+    assert_eq!(server.logins(), 1);
+}
+
+const OPERATOR: &str = "CALVE_TEST_OPERATOR";
+
+/// The process that is killed in the test below; by itself it does nothing.
+#[test]
+fn an_operator() {
+    let Ok(said) = std::env::var(OPERATOR) else { return };
+    let mut lines = said.lines();
+    let (port, directory) = (lines.next().unwrap(), lines.next().unwrap());
+    let address = address(port.parse().unwrap(), Path::new(directory), true);
+    let ssh = connect(&address).unwrap();
+    let script = format!("echo $$ >{directory}/kept; echo here; cat; touch {directory}/gone");
+    let _kept = ssh.keep(&Call::new(&["sh", "-c", &script])).unwrap();
+    fs::write(Path::new(directory).join("socket"), ssh.socket().to_str().unwrap()).unwrap();
+    let _ = ssh.call(&Call::new(&["sleep", "100"]));
+}
+
+/// Killed as by SIGKILL, it takes what it kept with it, and the connection does not wait for ever.
+#[test]
+fn what_is_kept_ends_with_an_operator_that_is_killed() {
+    let Some(server) = Server::start() else { return };
+    let directory = server.directory.path();
+    let mut operator = Command::new(std::env::current_exe().unwrap());
+    operator.args(["--exact", "target::ssh::tests::an_operator"]);
+    operator.env(OPERATOR, format!("{}\n{}", server.port, directory.display()));
+    operator.stdout(Stdio::null()).stderr(Stdio::null());
+    let mut operator = operator.spawn().unwrap();
+    eventually("it connects", || directory.join("socket").exists());
+    let socket = fs::read_to_string(directory.join("socket")).unwrap();
+    assert!(!directory.join("gone").exists());
+    operator.kill().unwrap();
+    operator.wait().unwrap();
+    eventually("what was kept ends", || directory.join("gone").exists());
+    let control = |what: &str| {
+        let mut ssh = Command::new("ssh");
+        ssh.args([
+            "-F/dev/null",
+            &format!("-oControlPath={socket}"),
+            "-O",
+            what,
+            "nowhere.invalid",
+        ]);
+        ssh.output().unwrap()
+    };
+    // The call that ran is still there; what holds the connection is its own clock.
+    assert!(control("check").status.success());
+    let pid = String::from_utf8(control("check").stderr).unwrap();
+    let pid: String = pid.chars().filter(char::is_ascii_digit).collect();
+    let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap();
+    assert!(String::from_utf8_lossy(&line).contains("ControlPersist=60"));
+    control("exit");
+    let _ = fs::remove_dir_all(Path::new(&socket).parent().unwrap());
 }

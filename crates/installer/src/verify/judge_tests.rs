@@ -8,7 +8,7 @@ use calve_image_core::inputs::store_path::StorePath;
 
 use super::*;
 use crate::target::ssh::Address;
-use crate::target::{self, Answer, Call, Login};
+use crate::target::{self, Answer, Call, Feed, Kept, Login};
 
 const SYSTEM: &str = "/nix/store/0ccnxa25whszw7mgbgyzdm4nqc0zwnm8-nixos-system-web-25.05";
 const OTHER: &str = "/nix/store/1ccnxa25whszw7mgbgyzdm4nqc0zwnm8-nixos-system-web-24.11";
@@ -47,12 +47,16 @@ impl Target for Fake {
         Login::Root
     }
 
-    fn call(&self, call: &Call<'_>) -> Result<Answer, target::Error> {
+    fn stream(&self, call: &Call<'_>, _: &mut Feed<'_>) -> Result<Answer, target::Error> {
         let line = call.line();
         self.asked.borrow_mut().push(line.clone());
         let found = self.answers.iter().find(|(words, _)| line.starts_with(*words));
         let (code, out) = found.map_or((127, String::new()), |(_, answer)| answer.clone());
         Ok(Answer { code: Some(code), out: out.into_bytes(), err: String::new() })
+    }
+
+    fn keep(&self, call: &Call<'_>) -> Result<Kept, target::Error> {
+        Err(target::Error::Silent { line: call.line(), said: String::new() })
     }
 }
 
