@@ -2,6 +2,7 @@
 //!
 //! - [`host_key`]: the SSH host key that a machine is given at its first boot
 //! - [`keys`]: where keys and passphrases come from
+//! - [`refuse`]: what about a machine forbids an installation
 //! - [`steps`]: an installation, step by step, before any of it is done
 //! - [`unlock`]: the encrypted disks of a host that starts, opened over SSH
 //! - [`target`]: the machine that is surveyed or installed: this one, or one that the user's own ssh reaches
@@ -19,6 +20,7 @@
 
 pub mod host_key;
 pub mod keys;
+pub mod refuse;
 pub mod steps;
 pub mod survey;
 pub mod target;

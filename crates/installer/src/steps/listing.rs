@@ -13,7 +13,7 @@ use super::step::{Action, Command, Input, Step};
 const END: &str = "END";
 
 /// Programs that our scripts may call, beside those that every system has.
-const IN_SCRIPTS: [&str; 17] = [
+pub(crate) const IN_SCRIPTS: [&str; 17] = [
     "chroot",
     "cryptsetup",
     "findmnt",

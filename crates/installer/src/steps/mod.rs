@@ -37,6 +37,8 @@ pub use engine::Engine;
 pub use existing::{Existing, Named, parts};
 pub use finish::{Chown, Finish, install};
 pub use host_key::{HostKeyWay, host_key_path};
+#[cfg(test)]
+pub(crate) use listing::IN_SCRIPTS;
 pub use listing::{listing, programs};
 pub use mount::{Spot, mount};
 pub use restart::restart;

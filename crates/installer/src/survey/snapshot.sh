@@ -75,8 +75,9 @@ if [ -d /sys/firmware/efi ]; then
 fi
 uname -m >calve/machine
 id -u >calve/user
-for program in nix nix-store nixos-install nixos-enter nixos-generate-config sfdisk wipefs cryptsetup mkswap \
-  mkfs.ext4 mkfs.vfat mkfs.btrfs mkfs.xfs udevadm blkdiscard systemctl tar; do
+for program in nix nix-env nix-store nixos-install nixos-enter nixos-generate-config sfdisk wipefs cryptsetup mkswap \
+  mkfs.ext4 mkfs.vfat mkfs.btrfs mkfs.xfs btrfs udevadm blkdiscard systemctl tar flock findmnt mount mountpoint umount \
+  swapon swapoff unshare chroot chown sync ssh-keygen; do
   found=$(command -v "$program") && printf '%s %s\n' "$program" "$found"
 done >calve/programs || :
 

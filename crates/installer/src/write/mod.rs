@@ -30,7 +30,7 @@ pub mod target;
 #[cfg(test)]
 mod fake;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use calve_image_core::region::Cancel;
 use calve_image_core::units::{Bytes, MIB};

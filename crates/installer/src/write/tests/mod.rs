@@ -5,4 +5,4 @@
 mod copying;
 mod images;
 mod survey;
-mod systems;
+pub(crate) mod systems;

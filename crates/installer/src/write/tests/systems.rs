@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::survey::{Device, Host};
 
 /// Files below a directory of their own.
-pub(super) struct System {
+pub(crate) struct System {
     directory: tempfile::TempDir,
 }
 
@@ -98,7 +98,7 @@ const FILES: [(&str, &str); 16] = [
 ];
 
 impl System {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let system = Self { directory: tempfile::tempdir().unwrap() };
         for (name, number, sectors, place) in DISKS {
             let node = PathBuf::from("devices").join(place).join(name);
@@ -120,6 +120,8 @@ impl System {
                 fs::canonicalize(system.path(&format!("/sys/class/block/{above}"))).unwrap();
             fs::create_dir_all(node.join("holders")).unwrap();
             symlink(&above, node.join("holders").join(above.file_name().unwrap())).unwrap();
+            fs::create_dir_all(above.join("slaves")).unwrap();
+            symlink(&node, above.join("slaves").join(below)).unwrap();
         }
         for (path, text) in FILES {
             system.put(path, text);
@@ -166,7 +168,7 @@ impl System {
     }
 
     /// Writes a file.
-    pub(super) fn put(&self, path: &str, text: &str) {
+    pub(crate) fn put(&self, path: &str, text: &str) {
         let path = self.path(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
@@ -178,11 +180,11 @@ impl System {
         symlink(self.path("/sys").join(node), path).unwrap();
     }
 
-    pub(super) fn host(&self) -> Host {
+    pub(crate) fn host(&self) -> Host {
         Host::below(self.directory.path())
     }
 
-    pub(super) fn device(&self, name: &str) -> Device {
+    pub(crate) fn device(&self, name: &str) -> Device {
         let number = fs::read_to_string(self.path(&format!("/sys/class/block/{name}/dev")));
         Device::of(&self.host(), number.unwrap().trim().parse().unwrap()).unwrap()
     }
