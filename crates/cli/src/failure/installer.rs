@@ -61,6 +61,7 @@ impl From<target::Error> for Failure {
     fn from(error: target::Error) -> Self {
         use target::Error;
         match &error {
+            Error::Interrupted => Self::new(Kind::Interrupted, error),
             Error::Name { .. } => Self::new(Kind::Usage, error),
             Error::Unreachable { host, said } if said.contains("Host key verification failed") => {
                 let host = host.clone();
@@ -76,6 +77,7 @@ impl From<target::Error> for Failure {
             Error::Start { .. }
             | Error::Talk { .. }
             | Error::Endless { .. }
+            | Error::Silent { .. }
             | Error::Lost { .. } => Self::new(Kind::Failed, error),
         }
     }
