@@ -7,6 +7,7 @@
 //! - [`unlock`]: the encrypted disks of a host that starts, opened over SSH
 //! - [`target`]: the machine that is surveyed or installed: this one, or one that the user's own ssh reaches
 //! - [`survey`]: what a machine is, what disks it has, what is on them, and who uses them; changes nothing
+//! - [`copy`]: a closure that comes into the store on a target's disk
 //! - [`verify`]: an installed machine, after its restart, runs what was installed
 //! - [`write`]: an image written to a stick or a disk
 //!
@@ -18,6 +19,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr))]
 
+pub mod copy;
 pub mod host_key;
 pub mod keys;
 pub mod refuse;

@@ -14,6 +14,8 @@ mod child;
 pub mod kept;
 pub mod local;
 pub mod ssh;
+#[cfg(test)]
+pub(crate) mod sshd;
 
 use std::io::{self, Write};
 

@@ -3,93 +3,13 @@
 use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::*;
-
-/// An SSH server that takes one key, for whoever runs this test.
-struct Server {
-    directory: TempDir,
-    port: u16,
-    daemon: Child,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.daemon.kill();
-        let _ = self.daemon.wait();
-    }
-}
-
-/// What is missing is a skip at home, and a failure where `CI=true`.
-fn sshd() -> Option<&'static str> {
-    let found =
-        ["/usr/sbin/sshd", "/usr/bin/sshd"].into_iter().find(|path| Path::new(path).exists());
-    if found.is_none() {
-        assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "sshd is not installed");
-        eprintln!("SKIPPED: sshd is not installed");
-    }
-    found
-}
-
-impl Server {
-    fn start() -> Option<Self> {
-        let sshd = sshd()?;
-        let directory = tempfile::Builder::new().prefix("calve-sshd-").tempdir().unwrap();
-        let at = |name: &str| directory.path().join(name);
-        for name in ["host", "user"] {
-            let mut keygen = Command::new("ssh-keygen");
-            keygen.args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(at(name));
-            assert!(keygen.status().unwrap().success());
-        }
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let config = format!(
-            "Port {port}\nListenAddress 127.0.0.1\nHostKey {0}/host\nPidFile none\nAuthorizedKeysFile {0}/user.pub\n\
-             StrictModes no\nUsePAM no\nPermitRootLogin yes\n",
-            directory.path().display()
-        );
-        fs::write(at("config"), config).unwrap();
-        // As root it wants a directory to give its privileges up in.
-        let _ = fs::create_dir_all("/run/sshd");
-        let log = fs::File::create(at("log")).unwrap();
-        let mut daemon = Command::new(sshd);
-        daemon.args(["-D", "-e", "-f"]).arg(at("config")).stderr(log).stdin(Stdio::null());
-        let daemon = daemon.spawn().unwrap();
-        let started = Instant::now();
-        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(started.elapsed() < Duration::from_secs(30), "sshd does not answer");
-            thread::sleep(Duration::from_millis(20));
-        }
-        Some(Self { directory, port, daemon })
-    }
-
-    fn address(&self, accept_new: bool) -> Address {
-        address(self.port, self.directory.path(), accept_new)
-    }
-
-    fn logins(&self) -> usize {
-        let log = fs::read_to_string(self.directory.path().join("log")).unwrap();
-        log.matches("Accepted publickey").count()
-    }
-}
-
-fn address(port: u16, directory: &Path, accept_new: bool) -> Address {
-    let directory = directory.display();
-    let options = [
-        "-F/dev/null".to_owned(),
-        format!("-oIdentityFile={directory}/user"),
-        "-oIdentitiesOnly=yes".to_owned(),
-        format!("-oUserKnownHostsFile={directory}/known_hosts"),
-        "-oGlobalKnownHostsFile=/dev/null".to_owned(),
-        // What many have in NIX_SSHOPTS; it must not count.
-        "-oStrictHostKeyChecking=no".to_owned(),
-    ];
-    let options = options.to_vec();
-    Address { name: "127.0.0.1".to_owned(), port: Some(port), accept_new, options }
-}
+use crate::target::sshd::{Sshd, address};
 
 fn connect(address: &Address) -> Result<Ssh, Error> {
     Ssh::connect(address, &mut |_| {})
@@ -97,7 +17,7 @@ fn connect(address: &Address) -> Result<Ssh, Error> {
 
 #[test]
 fn one_login_carries_every_command_and_ends_with_its_owner() {
-    let Some(server) = Server::start() else { return };
+    let Some(server) = Sshd::start() else { return };
     let ssh = connect(&server.address(true)).unwrap();
     let input = vec![7; 3 << 20];
     let call = Call { input: &input, ..Call::new(&["cat"]) };
@@ -115,7 +35,7 @@ fn one_login_carries_every_command_and_ends_with_its_owner() {
 
 #[test]
 fn a_key_that_nobody_knows_is_never_taken_silently() {
-    let Some(server) = Server::start() else { return };
+    let Some(server) = Sshd::start() else { return };
     // Nobody is there to be asked: this test has no terminal.
     let error = connect(&server.address(false)).unwrap_err();
     let said = error.to_string();
@@ -135,7 +55,7 @@ fn a_key_that_nobody_knows_is_never_taken_silently() {
 
 #[test]
 fn a_pinned_key_is_the_only_one_that_counts() {
-    let Some(server) = Server::start() else { return };
+    let Some(server) = Sshd::start() else { return };
     let key = |name: &str| {
         let text = fs::read(server.directory.path().join(format!("{name}.pub"))).unwrap();
         PublicKey::read(&text).unwrap()
@@ -154,7 +74,7 @@ fn a_pinned_key_is_the_only_one_that_counts() {
 
 #[test]
 fn a_lost_connection_is_said_and_not_made_again() {
-    let Some(server) = Server::start() else { return };
+    let Some(server) = Sshd::start() else { return };
     let address = server.address(true);
     let ssh = connect(&address).unwrap();
     let exit = ssh.command(&[], &["-O", "exit"]).stderr(Stdio::null()).status().unwrap();
@@ -193,7 +113,7 @@ fn eventually(what: &str, is_so: impl Fn() -> bool) {
 
 #[test]
 fn a_stream_of_any_length_passes_and_is_not_held() {
-    let Some(server) = Server::start() else { return };
+    let Some(server) = Sshd::start() else { return };
     let ssh = connect(&server.address(true)).unwrap();
     let piece = vec![0x5A; 1 << 20];
     let call = Call { input: b"first ", ..Call::new(&["sh", "-c", "wc -c; echo said >&2"]) };
@@ -224,7 +144,7 @@ fn a_stream_of_any_length_passes_and_is_not_held() {
 
 #[test]
 fn a_stop_ends_a_long_call_and_not_the_connection() {
-    let Some(server) = Server::start() else { return };
+    let Some(server) = Sshd::start() else { return };
     let stop = Arc::new(AtomicBool::new(false));
     let ssh = connect(&server.address(true)).unwrap().stopped_by(Arc::clone(&stop));
     for feeds in [false, true] {
@@ -253,7 +173,7 @@ fn a_stop_ends_a_long_call_and_not_the_connection() {
 
 #[test]
 fn a_command_that_says_255_is_no_lost_connection() {
-    let Some(server) = Server::start() else { return };
+    let Some(server) = Sshd::start() else { return };
     let ssh = connect(&server.address(true)).unwrap();
     let answer = ssh.call(&Call::new(&["sh", "-c", "echo mine >&2; exit 255"])).unwrap();
     assert_eq!((answer.code, answer.last_words()), (Some(255), "mine"));
@@ -264,7 +184,7 @@ fn a_command_that_says_255_is_no_lost_connection() {
 /// As Nix reads it: at spaces, or as a shell. Without the connection there is none.
 #[test]
 fn nix_goes_over_this_connection_and_over_no_other() {
-    let Some(server) = Server::start() else { return };
+    let Some(server) = Sshd::start() else { return };
     let ssh = connect(&server.address(true)).unwrap();
     let options = ssh.nix_options();
     assert!(!options.contains(['\'', '"', '\\', '$', '`', '*', '~', '\n']), "{options}");
@@ -308,7 +228,7 @@ fn an_operator() {
 /// Killed as by SIGKILL, it takes what it kept with it, and the connection does not wait for ever.
 #[test]
 fn what_is_kept_ends_with_an_operator_that_is_killed() {
-    let Some(server) = Server::start() else { return };
+    let Some(server) = Sshd::start() else { return };
     let directory = server.directory.path();
     let mut operator = Command::new(std::env::current_exe().unwrap());
     operator.args(["--exact", "target::ssh::tests::an_operator"]);
