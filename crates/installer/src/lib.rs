@@ -1,8 +1,10 @@
 //! Brings up machines from NixOS closures that are already built.
 //!
 //! - [`host_key`]: the SSH host key that a machine is given at its first boot
+//! - [`journal`]: what of an installation was begun and done
 //! - [`keys`]: where keys and passphrases come from
 //! - [`refuse`]: what about a machine forbids an installation
+//! - [`run`]: an installation, done: its steps over a target, with a journal
 //! - [`steps`]: an installation, step by step, before any of it is done
 //! - [`unlock`]: the encrypted disks of a host that starts, opened over SSH
 //! - [`target`]: the machine that is surveyed or installed: this one, or one that the user's own ssh reaches
@@ -12,8 +14,7 @@
 //! - [`write`]: an image written to a stick or a disk
 //!
 //! Images came first, because an installed machine and a tested image are made from one layout
-//! description (`calve_image_core::disk::Layout`). What else goes here: the printable
-//! steps of an installation, and their journal (`docs/architecture.md`).
+//! description (`calve_image_core::disk::Layout`; `docs/architecture.md`).
 //!
 //! Nothing here prints, prompts or logs: values come back, and errors that name the thing.
 
@@ -21,8 +22,10 @@
 
 pub mod copy;
 pub mod host_key;
+pub mod journal;
 pub mod keys;
 pub mod refuse;
+pub mod run;
 pub mod steps;
 pub mod survey;
 pub mod target;

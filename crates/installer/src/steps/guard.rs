@@ -2,6 +2,9 @@
 
 use crate::survey::Identity;
 
+/// The exit code that says that it is another disk; its last words say why.
+pub const CHANGED: i32 = 90;
+
 /// What runs on the machine.
 const SCRIPT: &str = include_str!("guard.sh");
 
