@@ -53,4 +53,6 @@ fn below_root(path: &calve_image_core::tree::TreePath) -> String {
 }
 
 #[cfg(test)]
+mod lab;
+#[cfg(test)]
 mod tests;

@@ -18,21 +18,21 @@ use calve_image_core::units::{GIB, SectorSize};
 
 use super::*;
 
-fn path(text: &str) -> TreePath {
+pub(super) fn path(text: &str) -> TreePath {
     TreePath::parse(text).unwrap()
 }
 
-fn esp() -> Partition {
+pub(super) fn esp() -> Partition {
     let esp = VfatFill { label: Some("ESP".to_owned()), ..VfatFill::new(path("/boot")) };
     let esp = Partition::new("ESP", PartitionKind::Esp, Fill::Vfat(esp));
     Partition { size: Size::Fixed(GIB), ..esp }
 }
 
-fn ext4(mount: &str) -> Fill {
+pub(super) fn ext4(mount: &str) -> Fill {
     Fill::Ext4(Ext4Fill { label: Some("nixos".to_owned()), ..Ext4Fill::new(path(mount)) })
 }
 
-fn luks(content: Fill) -> Fill {
+pub(super) fn luks(content: Fill) -> Fill {
     let fill = LuksFill {
         name: Some("cryptroot".to_owned()),
         label: Some("it's root".to_owned()),
@@ -43,22 +43,22 @@ fn luks(content: Fill) -> Fill {
     Fill::Luks(Box::new(fill))
 }
 
-fn swap(name: &str) -> Partition {
+pub(super) fn swap(name: &str) -> Partition {
     let swap = SwapFill { label: Some("swap".to_owned()), uuid: None };
     let swap = Partition::new(name, PartitionKind::Swap, Fill::Swap(swap));
     Partition { size: Size::Fixed(GIB), ..swap }
 }
 
-fn rest(name: &str, content: Fill) -> Partition {
+pub(super) fn rest(name: &str, content: Fill) -> Partition {
     let kind = PartitionKind::Root;
     Partition { size: Size::Rest, ..Partition::new(name, kind, content) }
 }
 
-fn layout(partitions: Vec<Partition>) -> Layout {
+pub(super) fn layout(partitions: Vec<Partition>) -> Layout {
     Layout { size: DiskSize::Fixed(GIB * 16), ..Layout::new(SectorSize::B512, partitions) }
 }
 
-fn geometry(layout: &Layout) -> Geometry {
+pub(super) fn geometry(layout: &Layout) -> Geometry {
     let trees: Vec<_> =
         layout.mounts().iter().map(|_| TreeBuilder::new(Epoch::STORE).build().unwrap()).collect();
     let keyslots = Keyslots { others: 2, ..Keyslots::default() };
@@ -72,12 +72,26 @@ fn geometry(layout: &Layout) -> Geometry {
     layout.resolve(&given).unwrap()
 }
 
-fn toplevel() -> StorePath {
+pub(super) fn toplevel() -> StorePath {
     StorePath::from_base_name("22qfp468zx6lkb1b8lll57c5fia9ccgs-nixos-system-web-26.05").unwrap()
 }
 
+/// An installation with nothing special about it.
+pub(super) fn finish<'a>(toplevel: &'a StorePath, mounts: &'a [TreePath]) -> Finish<'a> {
+    Finish {
+        toplevel,
+        engine: Engine::NixosInstall,
+        etc: EtcDir::Plain,
+        mounts,
+        host_key: HostKeyWay::Made { path: path("/etc/ssh/ssh_host_ed25519_key") },
+        extra_files: 0,
+        chown: &[],
+        initrd_secrets: &[],
+    }
+}
+
 /// All steps of an installation on one disk.
-fn whole(layout: &Layout, fstab: &str, finish: impl FnOnce(Finish<'_>) -> Vec<Step>) -> Vec<Step> {
+fn whole(layout: &Layout, fstab: &str, change: impl FnOnce(Finish<'_>) -> Vec<Step>) -> Vec<Step> {
     let geometry = geometry(layout);
     let fstab = Fstab::parse(fstab, "fstab").unwrap();
     let place = Place {
@@ -90,16 +104,7 @@ fn whole(layout: &Layout, fstab: &str, finish: impl FnOnce(Finish<'_>) -> Vec<St
     };
     let mut steps = disk(&place);
     steps.push(copy());
-    steps.extend(finish(Finish {
-        toplevel: &toplevel(),
-        engine: Engine::NixosInstall,
-        etc: EtcDir::Plain,
-        mounts: &layout.mounts(),
-        host_key: HostKeyWay::Made { path: path("/etc/ssh/ssh_host_ed25519_key") },
-        extra_files: 0,
-        chown: &[],
-        initrd_secrets: &[],
-    }));
+    steps.extend(change(finish(&toplevel(), &layout.mounts())));
     steps.extend(restart(&place.spots()));
     let names: BTreeSet<&str> = steps.iter().map(|step| step.name.as_str()).collect();
     assert_eq!(names.len(), steps.len(), "the journal knows steps by their names");
