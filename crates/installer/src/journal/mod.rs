@@ -207,6 +207,13 @@ impl Journal {
     }
 }
 
+impl Drop for Journal {
+    fn drop(&mut self) {
+        // Not only by closing it: a child that is being started may have it open for a moment longer.
+        let _ = flock(&self.file, FlockOperation::Unlock);
+    }
+}
+
 /// Opens and locks a journal; says who has it.
 fn locked(path: &Path, may_make: bool) -> Result<File, Error> {
     let failed = |source| Error::Io { path: path.to_owned(), source };

@@ -13,8 +13,12 @@
 
 mod command;
 mod error;
+#[cfg(test)]
+pub(crate) mod fake;
 mod lock;
 pub mod state;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};

@@ -55,4 +55,4 @@ fn below_root(path: &calve_image_core::tree::TreePath) -> String {
 #[cfg(test)]
 mod lab;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -125,8 +125,8 @@ fn a_plain_server() {
     assert_eq!(programs.join(" "), expected.replace("mkdir ", "").replace("tar ", ""));
 }
 
-#[test]
-fn an_encrypted_server() {
+/// Also what tests run.
+pub(crate) fn encrypted_server() -> Vec<Step> {
     let layout = layout(vec![esp(), swap("swap"), rest("cryptroot", luks(ext4("/")))]);
     let secret =
         |dest: &str, from: &str| Appended { dest: path(dest), origin: Origin::File(path(from)) };
@@ -138,7 +138,7 @@ fn an_encrypted_server() {
         secret(initrd, initrd),
     ];
     let chown = ["/home/alice=1000:100".parse().unwrap()];
-    let steps = whole(&layout, "", |finish| {
+    whole(&layout, "", |finish| {
         install(&Finish {
             host_key: HostKeyWay::Given {
                 path: path("/etc/ssh/ssh_host_ed25519_key"),
@@ -150,8 +150,12 @@ fn an_encrypted_server() {
             ..finish
         })
         .unwrap()
-    });
-    insta::assert_snapshot!(listing(&steps));
+    })
+}
+
+#[test]
+fn an_encrypted_server() {
+    insta::assert_snapshot!(listing(&encrypted_server()));
 }
 
 /// A root in memory, the store on an encrypted volume, and no `nixos-install`.

@@ -1,0 +1,110 @@
+//! Two at once, what was left running, and a stop.
+
+use super::*;
+
+#[test]
+fn a_stop_is_clean() {
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut lab = Lab::new();
+    lab.fake.stopped_by(Arc::clone(&stop));
+    for program in ["mkfs.ext4", "tar", "nix-store"] {
+        lab.fake.naps(program);
+        let step = match program {
+            "tar" => "extra files 0",
+            "nix-store" => "copy",
+            _ => "format cryptroot",
+        };
+        let begun = Instant::now();
+        let journal = lab.begin();
+        let (done, _) = lab.run_with(journal, &Phase::ALL, Arc::clone(&stop), &mut |line, _| {
+            if line == format!("step {step}") {
+                let stop = Arc::clone(&stop);
+                thread::spawn(move || {
+                    thread::sleep(Duration::from_millis(300));
+                    stop.store(true, Ordering::Relaxed);
+                });
+            }
+        });
+        assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
+        let error = done.unwrap_err();
+        let Error::Interrupted { step: Some(found), .. } = &error else { panic!("{error:?}") };
+        assert_eq!(found, step);
+        stop.store(false, Ordering::Relaxed);
+        // Begun, and nobody holds anything.
+        let journal = lab.open("boot-1");
+        assert!(journal.is_begun(step) && !journal.is_done(step));
+        assert_eq!(holder_of(&lab), None);
+        lab.fake.naps("");
+        let (done, waits) = lab.run_with(journal, &Phase::ALL, Arc::clone(&stop), &mut |_, _| {});
+        done.unwrap();
+        assert_eq!(waits, 0);
+    }
+    // Between two steps, too.
+    let (done, _) = lab.run_with(lab.begin(), &Phase::ALL, Arc::clone(&stop), &mut |line, _| {
+        if line == "step mount /" {
+            stop.store(true, Ordering::Relaxed);
+        }
+    });
+    assert!(matches!(done.unwrap_err(), Error::Interrupted { .. }));
+}
+
+fn holder_of(lab: &Lab) -> Option<String> {
+    crate::run::holder(&lab.fake).unwrap()
+}
+
+#[test]
+fn two_at_once_are_kept_apart() {
+    let lab = Lab::new();
+    let other = lab.directory.path().join("other.journal");
+    assert_eq!(holder_of(&lab), None);
+    let mut tried = 0;
+    let mut second = |line: &str, _: &dyn Target| {
+        if line != "copies" {
+            return;
+        }
+        let bert = Holder { user: "bert".to_owned(), ..holder() };
+        // The same host from the same machine: the journal is locked.
+        let error = Journal::open(&lab.path(), &bert).unwrap_err();
+        assert!(error.to_string().contains("in use by anna on "), "{error}");
+        // From another one: the target is.
+        let journal = Journal::begin(&other, &header("boot-1"), &bert).unwrap();
+        let error = lab.run(journal).unwrap_err();
+        let Error::Locked { holder } = &error else { panic!("{error:?}") };
+        assert!(holder.starts_with("anna on ") && holder.contains("calve install web"), "{holder}");
+        assert_eq!(holder_of(&lab).as_ref(), Some(holder));
+        assert_eq!(error.state(), None);
+        tried += 1;
+    };
+    let (done, _) = lab.run_with(lab.begin(), &Phase::ALL, Arc::default(), &mut second);
+    done.unwrap();
+    assert_eq!(tried, 1);
+    assert_eq!(holder_of(&lab), None);
+}
+
+/// A connection that was cut holds the lock; who has its journal, and no other, may end it.
+#[test]
+fn what_a_cut_connection_holds_is_taken_from_it() {
+    let lab = Lab::new();
+    let journal = lab.begin();
+    let mut stale = lock::take(&lab.fake, &journal).unwrap();
+    let other = Journal::begin(&lab.directory.path().join("other"), &header("boot-1"), &holder());
+    assert!(matches!(lab.run(other.unwrap()), Err(Error::Locked { .. })));
+    assert!(!stale.is_over());
+    drop(journal);
+    lab.run(lab.open("boot-1")).unwrap();
+    assert!(stale.is_over());
+}
+
+#[test]
+fn what_was_left_running_ends_first() {
+    let lab = Lab::new();
+    let left = "mkdir -p /run/calve; flock /run/calve/busy sh -c 'echo left >/run/left; sleep 1; wipefs left' >/run/out 2>&1 &";
+    lab.fake.call(&Call::new(&["sh", "-c", left])).unwrap();
+    while !lab.fake.path("run/left").exists() {
+        thread::sleep(Duration::from_millis(10));
+    }
+    let (done, waits) = lab.run_with(lab.begin(), &Phase::ALL, Arc::default(), &mut |_, _| {});
+    done.unwrap();
+    assert_eq!(waits, 1);
+    assert_eq!(lab.fake.log()[..3], ["begin wipefs left", "end wipefs left", "step wipe main"]);
+}
