@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -36,6 +36,51 @@ fn program() -> Option<&'static str> {
     found
 }
 
+/// A server that is not there yet.
+pub(crate) struct Waiting {
+    directory: TempDir,
+    port: u16,
+}
+
+impl Waiting {
+    /// One with a host key of its own; who may log in, the directory says.
+    pub(crate) fn new(directory: TempDir, port: u16, settings: &str) -> Self {
+        keygen(directory.path(), "host");
+        let config = format!(
+            "Port {port}\nListenAddress 127.0.0.1\nHostKey {0}/host\nPidFile none\nAuthorizedKeysFile {0}/user.pub\n\
+             StrictModes no\nUsePAM no\nPermitRootLogin yes\n{settings}",
+            directory.path().display()
+        );
+        fs::write(directory.path().join("config"), config).unwrap();
+        // As root it wants a directory to give its privileges up in.
+        let _ = fs::create_dir_all("/run/sshd");
+        Self { directory, port }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    pub(crate) fn start(self) -> Sshd {
+        let log = fs::File::create(self.path("log")).unwrap();
+        let mut daemon = Command::new(program().unwrap());
+        daemon.args(["-D", "-e", "-f"]).arg(self.path("config")).stderr(log).stdin(Stdio::null());
+        let daemon = daemon.spawn().unwrap();
+        let started = Instant::now();
+        while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            assert!(started.elapsed() < Duration::from_secs(30), "sshd does not answer");
+            thread::sleep(Duration::from_millis(20));
+        }
+        Sshd { directory: self.directory, port: self.port, daemon }
+    }
+}
+
+fn keygen(directory: &Path, name: &str) {
+    let mut keygen = Command::new("ssh-keygen");
+    keygen.args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(directory.join(name));
+    assert!(keygen.status().unwrap().success());
+}
+
 impl Sshd {
     pub(crate) fn start() -> Option<Self> {
         Self::with("")
@@ -43,33 +88,11 @@ impl Sshd {
 
     /// With further lines of sshd_config(5).
     pub(crate) fn with(settings: &str) -> Option<Self> {
-        let sshd = program()?;
+        program()?;
         let directory = tempfile::Builder::new().prefix("calve-sshd-").tempdir().unwrap();
-        let at = |name: &str| directory.path().join(name);
-        for name in ["host", "user"] {
-            let mut keygen = Command::new("ssh-keygen");
-            keygen.args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(at(name));
-            assert!(keygen.status().unwrap().success());
-        }
+        keygen(directory.path(), "user");
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let config = format!(
-            "Port {port}\nListenAddress 127.0.0.1\nHostKey {0}/host\nPidFile none\nAuthorizedKeysFile {0}/user.pub\n\
-             StrictModes no\nUsePAM no\nPermitRootLogin yes\n{settings}",
-            directory.path().display()
-        );
-        fs::write(at("config"), config).unwrap();
-        // As root it wants a directory to give its privileges up in.
-        let _ = fs::create_dir_all("/run/sshd");
-        let log = fs::File::create(at("log")).unwrap();
-        let mut daemon = Command::new(sshd);
-        daemon.args(["-D", "-e", "-f"]).arg(at("config")).stderr(log).stdin(Stdio::null());
-        let daemon = daemon.spawn().unwrap();
-        let started = Instant::now();
-        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(started.elapsed() < Duration::from_secs(30), "sshd does not answer");
-            thread::sleep(Duration::from_millis(20));
-        }
-        Some(Self { directory, port, daemon })
+        Some(Waiting::new(directory, port, settings).start())
     }
 
     pub(crate) fn address(&self, accept_new: bool) -> Address {

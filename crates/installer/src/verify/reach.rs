@@ -97,3 +97,7 @@ fn nap(time: Duration, watch: &dyn Watch) -> Result<(), Error> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+#[path = "reach_tests.rs"]
+mod tests;
