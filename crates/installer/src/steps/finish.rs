@@ -7,7 +7,9 @@ use std::str::FromStr;
 
 use calve_image_core::boot::initrd_secrets::{self, Place};
 use calve_image_core::epoch::Epoch;
+use calve_image_core::inputs::binds::Binds;
 use calve_image_core::inputs::etc_dir::{EtcDir, HiddenError};
+use calve_image_core::inputs::fstab::Fstab;
 use calve_image_core::inputs::secret_appender::{Appended, Origin};
 use calve_image_core::inputs::store_path::StorePath;
 use calve_image_core::tree::TreePath;
@@ -34,6 +36,8 @@ pub struct Finish<'a> {
     pub etc: EtcDir,
     /// Where its volumes are mounted.
     pub mounts: &'a [TreePath],
+    /// What it mounts.
+    pub fstab: &'a Fstab,
     /// Where its host key comes from.
     pub host_key: HostKeyWay,
     /// How many directories of files somebody brings.
@@ -93,6 +97,21 @@ pub enum Error {
         /// Where the closure reads it.
         from: TreePath,
     },
+    /// A file would be gone at the first start.
+    #[error(
+        "{path} lies on no volume of the layout; the system's root is made anew at every start"
+    )]
+    Lost {
+        /// The file.
+        path: TreePath,
+    },
+}
+
+/// Tells whether a file is still there when the system has started: it lies on one of the volumes that are mounted
+/// at `mounts`, or is shown from one.
+pub fn is_kept(path: &TreePath, mounts: &[TreePath], fstab: &Fstab) -> bool {
+    let place = Binds::of(fstab).place(path, mounts);
+    mounts.iter().any(|mount| mount.contains(&place))
 }
 
 /// Lists the steps from a closure that is there to a system that starts.
@@ -105,6 +124,9 @@ pub fn install(finish: &Finish<'_>) -> Result<Vec<Step>, Error> {
         let chown = finish.chown.iter().map(|chown| finish.chown(chown));
         let commands = chown.collect::<Result<_, HiddenError>>()?;
         steps.push(Step::run("owners".to_owned(), Phase::Install, commands));
+    }
+    if let Some(path) = finish.host_key.path() {
+        finish.kept(path)?;
     }
     let host_key = finish.host_key.commands(finish.etc)?;
     if !host_key.is_empty() {
@@ -124,6 +146,15 @@ fn extra_files(number: usize) -> Step {
 }
 
 impl Finish<'_> {
+    /// What is put into place by its own name has to stay there.
+    fn kept(&self, path: &TreePath) -> Result<(), Error> {
+        let place = self.etc.place(path)?;
+        if is_kept(&place, self.mounts, self.fstab) {
+            return Ok(());
+        }
+        Err(Error::Lost { path: path.clone() })
+    }
+
     fn chown(&self, Chown { path, uid, gid }: &Chown) -> Result<Command, HiddenError> {
         let (owner, path) = (format!("{uid}:{gid}"), below_root(&self.etc.place(path)?));
         Ok(Command::new(["chown", "--recursive", "--no-dereference", &owner, "--", &path]))
@@ -142,6 +173,7 @@ impl Finish<'_> {
             if initrd_secrets::is_volatile(from) {
                 return Err(Error::Volatile { dest: dest.clone(), from: from.clone() });
             }
+            self.kept(from)?;
             let command = self.secret(dest, from)?;
             steps.push(Step::run(format!("initrd secret {from}"), Phase::Install, vec![command]));
         }

@@ -49,6 +49,15 @@ pub enum HostKeyWay {
 }
 
 impl HostKeyWay {
+    /// Where it goes.
+    pub(super) fn path(&self) -> Option<&TreePath> {
+        match self {
+            Self::Leave => None,
+            Self::Given { path, .. } | Self::Made { path } => Some(path),
+            Self::Installers { directory } => Some(directory),
+        }
+    }
+
     /// Lists what brings it there.
     ///
     /// # Errors

@@ -34,11 +34,12 @@ sfdisk --dump "$DISK" | sed -n 's/.*start= *\([0-9]*\), size= *\([0-9]*\),.*uuid
 
 /// Writes down how it was called, and what is mounted then.
 const RECORDER: &str = r#"#!/bin/sh
-{
+said=$(
   echo "$(basename "$0") $*"
   echo "stdin $(readlink /proc/self/fd/0)"
   findmnt --raw --noheadings --output TARGET,FSTYPE | grep '^/mnt' || :
-} >>"$LAB/record"
+)
+echo "$said" >>"$LAB/record"
 "#;
 
 /// Mounts memory in place of a FAT, of which not every kernel knows; its source is the FAT's.
@@ -240,7 +241,7 @@ fn a_list_that_is_pasted_makes_the_disk_and_installs() {
     steps.extend(mount(&spots, &Fstab::default()));
     steps.push(copy());
     let (toplevel, mounts) = (toplevel(), layout.mounts());
-    steps.extend(install(&finish(&toplevel, &mounts)).unwrap());
+    steps.extend(install(&finish(&toplevel, &mounts, &Fstab::default())).unwrap());
     steps.extend(restart(&spots));
     let out = lab.pasted(&format!("{}findmnt --mountpoint /mnt || echo gone\n", listing(&steps)));
     assert!(out.ends_with("gone\n"), "{out}");
@@ -318,7 +319,7 @@ fn files_and_secrets_are_where_the_system_looks_and_nobody_else_may() {
         extra_files: 1,
         chown: &["/home/alice=1000:100".parse().unwrap()],
         initrd_secrets: &secrets,
-        ..finish(&toplevel, &mounts)
+        ..finish(&toplevel, &mounts, &Fstab::default())
     })
     .unwrap();
     let mut archive = tar::Builder::new(Vec::new());
@@ -361,7 +362,8 @@ fn our_own_engine_activates_in_mounts_of_its_own() {
     let steps = |has_nix_env| {
         let engine = Engine::Own { has_nix_env };
         let host_key = HostKeyWay::Leave;
-        install(&Finish { engine, host_key, ..finish(&toplevel, &mounts) }).unwrap()
+        install(&Finish { engine, host_key, ..finish(&toplevel, &mounts, &Fstab::default()) })
+            .unwrap()
     };
     let after = "cd /mnt/nix/var/nix\nreadlink profiles/system profiles/system-1-link gcroots/profiles\n\
         readlink /mnt/etc/mtab\nfindmnt --raw --noheadings --output TARGET | grep ^/mnt\n";

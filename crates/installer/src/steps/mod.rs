@@ -35,7 +35,7 @@ pub mod step;
 pub use disk::{Place, disk};
 pub use engine::Engine;
 pub use existing::{Existing, Named, parts};
-pub use finish::{Chown, Finish, install};
+pub use finish::{Chown, Finish, install, is_kept};
 pub use host_key::{HostKeyWay, host_key_path};
 #[cfg(test)]
 pub(crate) use listing::IN_SCRIPTS;

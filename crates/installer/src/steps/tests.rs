@@ -77,12 +77,17 @@ pub(super) fn toplevel() -> StorePath {
 }
 
 /// An installation with nothing special about it.
-pub(super) fn finish<'a>(toplevel: &'a StorePath, mounts: &'a [TreePath]) -> Finish<'a> {
+pub(super) fn finish<'a>(
+    toplevel: &'a StorePath,
+    mounts: &'a [TreePath],
+    fstab: &'a Fstab,
+) -> Finish<'a> {
     Finish {
         toplevel,
         engine: Engine::NixosInstall,
         etc: EtcDir::Plain,
         mounts,
+        fstab,
         host_key: HostKeyWay::Made { path: path("/etc/ssh/ssh_host_ed25519_key") },
         extra_files: 0,
         chown: &[],
@@ -104,7 +109,7 @@ fn whole(layout: &Layout, fstab: &str, change: impl FnOnce(Finish<'_>) -> Vec<St
     };
     let mut steps = disk(&place);
     steps.push(copy());
-    steps.extend(change(finish(&toplevel(), &layout.mounts())));
+    steps.extend(change(finish(&toplevel(), &layout.mounts(), &fstab)));
     steps.extend(restart(&place.spots()));
     let names: BTreeSet<&str> = steps.iter().map(|step| step.name.as_str()).collect();
     assert_eq!(names.len(), steps.len(), "the journal knows steps by their names");
@@ -201,6 +206,29 @@ fn a_repair_mounts_and_destroys_nothing() {
     let twice = [parts[0].clone(), parts[0].clone()];
     let said = spots(&twice).unwrap_err().to_string();
     assert_eq!(said, "the disk has more than one partition \"ESP\": expected one");
+}
+
+#[test]
+fn what_is_kept_where_the_root_is_not() {
+    let fstab = Fstab::parse(IMPERMANENT, "fstab").unwrap();
+    let mounts = [path("/boot"), path("/persist")];
+    for (file, expected) in [
+        ("/etc/ssh/ssh_host_ed25519_key", true),
+        ("/persist/key", true),
+        ("/var/lib/keep/key", true),
+        ("/var/lib/key", false),
+        ("/etc/secrets/key", false),
+    ] {
+        assert_eq!(is_kept(&path(file), &mounts, &fstab), expected, "{file}");
+    }
+    let layout = layout(vec![esp(), rest("cryptroot", luks(ext4("/persist")))]);
+    let mut said = String::new();
+    whole(&layout, IMPERMANENT, |finish| {
+        let host_key = HostKeyWay::Made { path: path("/var/lib/ssh_host_key") };
+        said = install(&Finish { host_key, ..finish }).unwrap_err().to_string();
+        Vec::new()
+    });
+    assert!(said.starts_with("/var/lib/ssh_host_key lies on no volume of the layout"), "{said}");
 }
 
 #[test]
