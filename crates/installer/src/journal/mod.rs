@@ -148,6 +148,12 @@ impl Journal {
         self.lines.iter().any(|line| matches!(line, Line::Boot(_)))
     }
 
+    /// Tells whether a step was begun once, and never before.
+    pub(crate) fn is_first_try(&self, step: &str) -> bool {
+        let is_it = |line: &&Line| matches!(line, Line::Begun(begun) if begun == step);
+        self.lines.iter().filter(is_it).count() == 1
+    }
+
     /// Notes that a step begins.
     pub(crate) fn begin_step(&mut self, step: &str) -> Result<(), Error> {
         self.add(Line::Begun(step.to_owned()))

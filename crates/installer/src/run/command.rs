@@ -3,7 +3,7 @@
 use std::io;
 
 use super::error::Ended;
-use super::{Error, Run, lock};
+use super::{Error, Run, State, lock};
 use crate::steps::{Command, Input, Step, guard};
 use crate::target::{Answer, Call};
 
@@ -23,12 +23,10 @@ impl Run<'_> {
             None => command.words.clone(),
             Some(disk) => {
                 let Some((device, identity)) = self.disks.get(disk) else {
-                    return Err(Error::Disk {
-                        step: step.name.clone(),
-                        disk: disk.clone(),
-                        said: "nobody said which one it is".to_owned(),
-                        state: self.state(),
-                    });
+                    let said = "nobody said which one it is".to_owned();
+                    let state = self.state_without(step, command);
+                    let (step, disk) = (step.name.clone(), disk.clone());
+                    return Err(Error::Disk { step, disk, said, state });
                 };
                 guard::guarded(device, identity, &command.words)
             }
@@ -61,19 +59,31 @@ impl Run<'_> {
         }
     }
 
+    /// The state of the disks where a command was kept from running: nothing is lost if it is the first of all.
+    fn state_without(&self, step: &Step, command: &Command) -> State {
+        let is_first = step.commands().first().is_some_and(|first| std::ptr::eq(first, command));
+        let mut others = self.steps.iter().filter(|other| other.name != step.name);
+        let was_touched = others.any(|other| self.journal.is_begun(&other.name));
+        if is_first && !was_touched && self.journal.is_first_try(&step.name) {
+            return State::Untouched;
+        }
+        self.state()
+    }
+
     fn judge(&self, step: &Step, command: &Command, answer: &Answer) -> Result<(), Error> {
         if answer.is_good() {
             return Ok(());
         }
-        let (step, state) = (step.name.clone(), self.state());
         let tail = tail(answer);
         if answer.code == Some(lock::STILL_BUSY) {
             return Err(Error::Busy { minutes: lock::MINUTES });
         }
         if let (Some(disk), Some(guard::CHANGED)) = (&command.guards, answer.code) {
             let said = tail.last().cloned().unwrap_or_default();
-            return Err(Error::Disk { step, disk: disk.clone(), said, state });
+            let state = self.state_without(step, command);
+            return Err(Error::Disk { step: step.name.clone(), disk: disk.clone(), said, state });
         }
+        let (step, state) = (step.name.clone(), self.state());
         Err(Error::Step { step, command: command.line(), ended: Ended::of(answer), tail, state })
     }
 }

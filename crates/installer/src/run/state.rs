@@ -60,19 +60,16 @@ impl State {
 
 impl fmt::Display for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // After "the disk is".
         f.write_str(match self {
             Self::Untouched => "untouched",
             Self::Wiped => "wiped, and not usable yet",
-            Self::Formatted => "partitioned and formatted, with nothing on them yet",
-            Self::Ready => "partitioned and formatted, and their file systems are mounted",
-            Self::PartlyCopied => "partitioned and formatted, and the system is there in part",
-            Self::Copied => {
-                "partitioned and formatted, and the system is there, but does not start yet"
-            }
-            Self::PartlyInstalled => {
-                "all there but for the last part, so the machine may not start from them"
-            }
-            Self::Installed => "installed; the machine was not restarted",
+            Self::Formatted => "partitioned and formatted, and not mounted",
+            Self::Ready => "ready, with its file systems mounted",
+            Self::PartlyCopied => "ready, with a part of the system on it",
+            Self::Copied => "ready, with the system on it, which does not start yet",
+            Self::PartlyInstalled => "installed in part, and may not start",
+            Self::Installed => "installed, and the machine was not restarted",
             Self::Restarted => "installed, and the machine was restarted",
         })
     }

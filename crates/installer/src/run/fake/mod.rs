@@ -70,8 +70,11 @@ struct Killed;
 
 /// A machine that installs itself into a directory.
 pub(crate) struct Fake {
-    directory: TempDir,
-    local: Local,
+    root: PathBuf,
+    /// Where commands run in truth.
+    inner: Box<dyn Target>,
+    /// Ends with its maker.
+    _directory: Option<TempDir>,
     calls: Cell<usize>,
     death: Cell<Option<(usize, When)>>,
     fails: Cell<&'static str>,
@@ -82,9 +85,8 @@ impl Fake {
     /// One with a disk `/dev/sda`.
     pub(crate) fn new() -> Self {
         let directory = tempfile::Builder::new().prefix("calve-fake-").tempdir().unwrap();
-        let (calls, death, local) = (Cell::new(0), Cell::new(None), Local::new());
-        let (fails, naps) = (Cell::new(""), Cell::new(""));
-        let fake = Self { directory, local, calls, death, fails, naps };
+        let fake = Self::at(directory.path(), Box::new(Local::new()));
+        let fake = Self { _directory: Some(directory), ..fake };
         for directory in ["bin", "mnt", "dev", "run", "sys/dev/block/8:0", "sys/class/block/sda"] {
             fs::create_dir_all(fake.path(directory)).unwrap();
         }
@@ -110,6 +112,13 @@ impl Fake {
         fake
     }
 
+    /// One that is there already, reached in some way.
+    pub(crate) fn at(root: &Path, inner: Box<dyn Target>) -> Self {
+        let (root, calls, death) = (root.to_owned(), Cell::new(0), Cell::new(None));
+        let (fails, naps) = (Cell::new(""), Cell::new(""));
+        Self { root, inner, _directory: None, calls, death, fails, naps }
+    }
+
     /// Who its disk is.
     pub(crate) fn disk() -> Identity {
         Identity {
@@ -123,7 +132,7 @@ impl Fake {
 
     /// Where a path of it lies.
     pub(crate) fn path(&self, path: impl AsRef<Path>) -> PathBuf {
-        self.directory.path().join(path)
+        self.root.join(path)
     }
 
     /// What its programs noted: `begin mkfs.ext4 /dev/sda1`.
@@ -155,7 +164,7 @@ impl Fake {
 
     /// Calls end when the flag is raised.
     pub(crate) fn stopped_by(&mut self, stop: Arc<AtomicBool>) {
-        self.local = Local::new().stopped_by(stop);
+        self.inner = Box::new(Local::new().stopped_by(stop));
     }
 
     /// Everything that a restart loses is lost.
@@ -177,7 +186,7 @@ impl Fake {
     }
 
     fn root(&self) -> String {
-        self.directory.path().to_str().unwrap().to_owned()
+        self.root.to_str().unwrap().to_owned()
     }
 
     /// The same words, below the directory.
@@ -234,7 +243,7 @@ impl Target for Fake {
         // What it reads is cut off, too.
         let length = if is_middle { call.input.len() / 2 } else { call.input.len() };
         let call = Call { words: &words, input: &call.input[..length], as_root: call.as_root };
-        let answer = self.local.stream(&call, feed);
+        let answer = self.inner.stream(&call, feed);
         if when.is_some() {
             die();
         }
@@ -248,7 +257,7 @@ impl Target for Fake {
         }
         let words = self.words(call, false);
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        let kept = self.local.keep(&Call { words: &words, ..*call });
+        let kept = self.inner.keep(&Call { words: &words, ..*call });
         if when.is_some() {
             die();
         }

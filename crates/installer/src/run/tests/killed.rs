@@ -1,6 +1,9 @@
 //! Killed anywhere, an installation goes on and is what it would have been.
 
+use std::process::{Command, Stdio};
+
 use super::*;
+use crate::target::Local;
 
 /// The steps of a log, each with what its programs noted.
 fn by_step(log: &[String]) -> Vec<(String, Vec<String>)> {
@@ -36,13 +39,18 @@ fn undisturbed(steps: Vec<Step>) -> (BTreeMap<String, Vec<String>>, usize) {
     (log.into_iter().collect(), lab.fake.calls())
 }
 
-/// Kills an operator at one call, and lets another go on; nothing where there is no such call.
+/// Kills an operator at one call, and lets another go on.
 fn killed(lab: &Lab, at: usize, when: When, reference: &BTreeMap<String, Vec<String>>, boot: &str) {
     let point = format!("killed {when:?} call {at}");
     lab.fake.dies(Some((at, when)));
     let begun = lab.begin();
     assert!(lab.fake.operate(|| lab.run(begun)).is_none(), "{point}: it was not");
     lab.fake.dies(None);
+    goes_on(lab, &point, reference, boot);
+}
+
+/// Lets another operator go on, who does what was not done, and nothing else.
+fn goes_on(lab: &Lab, point: &str, reference: &BTreeMap<String, Vec<String>>, boot: &str) {
     let before = lab.fake.log().len();
     let journal = Journal::open(&lab.path(), &holder()).unwrap();
     let was_done: Vec<&Step> =
@@ -115,4 +123,41 @@ fn a_whole_installation_goes_on() {
         let lab = Lab { steps: steps.clone(), ..Lab::new() };
         killed(&lab, at, When::Middle, &reference, "boot-1");
     }
+}
+
+const OPERATOR: &str = "CALVE_TEST_FAKE";
+
+/// The process that is killed in the test below; by itself it does nothing.
+#[test]
+fn an_operator() {
+    let Some(root) = std::env::var_os(OPERATOR) else { return };
+    let fake = Fake::at(root.as_ref(), Box::new(Local::new()));
+    let lab = Lab { fake, steps: steps() };
+    lab.run(lab.begin()).unwrap();
+}
+
+/// A process, and SIGKILL at any time. What it was running goes on without it, and its end comes first.
+#[test]
+fn a_process_that_is_killed_leaves_what_another_goes_on_with() {
+    let begun = Instant::now();
+    let (reference, _) = undisturbed(steps());
+    let whole = begun.elapsed();
+    let mut was_killed = 0;
+    for tenth in 1..9 {
+        let moment = whole * tenth / 10;
+        let lab = Lab::new();
+        let mut operator = Command::new(std::env::current_exe().unwrap());
+        operator.args(["--exact", "run::tests::killed::an_operator"]);
+        operator.env(OPERATOR, lab.fake.path("")).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut operator = operator.spawn().unwrap();
+        while !lab.path().exists() {
+            thread::sleep(Duration::from_millis(1));
+        }
+        thread::sleep(moment);
+        was_killed += usize::from(operator.try_wait().unwrap().is_none());
+        operator.kill().unwrap();
+        operator.wait().unwrap();
+        goes_on(&lab, &format!("killed after {moment:?}"), &reference, "boot-1");
+    }
+    assert!(was_killed > 2, "only {was_killed}");
 }

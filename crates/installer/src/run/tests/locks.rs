@@ -1,6 +1,10 @@
 //! Two at once, what was left running, and a stop.
 
+use std::process::Command;
+
 use super::*;
+use crate::target::Ssh;
+use crate::target::sshd::Sshd;
 
 #[test]
 fn a_stop_is_clean() {
@@ -55,7 +59,7 @@ fn holder_of(lab: &Lab) -> Option<String> {
 #[test]
 fn two_at_once_are_kept_apart() {
     let lab = Lab::new();
-    let other = lab.directory.path().join("other.journal");
+    let other = lab.fake.path("operator/other.journal");
     assert_eq!(holder_of(&lab), None);
     let mut tried = 0;
     let mut second = |line: &str, _: &dyn Target| {
@@ -87,7 +91,7 @@ fn what_a_cut_connection_holds_is_taken_from_it() {
     let lab = Lab::new();
     let journal = lab.begin();
     let mut stale = lock::take(&lab.fake, &journal).unwrap();
-    let other = Journal::begin(&lab.directory.path().join("other"), &header("boot-1"), &holder());
+    let other = Journal::begin(&lab.fake.path("operator/other"), &header("boot-1"), &holder());
     assert!(matches!(lab.run(other.unwrap()), Err(Error::Locked { .. })));
     assert!(!stale.is_over());
     drop(journal);
@@ -107,4 +111,37 @@ fn what_was_left_running_ends_first() {
     done.unwrap();
     assert_eq!(waits, 1);
     assert_eq!(lab.fake.log()[..3], ["begin wipefs left", "end wipefs left", "step wipe main"]);
+}
+
+/// The operator's end of a connection hangs, and the other one knows nothing of it: a cable was pulled.
+#[test]
+fn a_connection_that_was_cut_is_ended_with_what_it_ran() {
+    let Some(server) = Sshd::start() else { return };
+    let mut lab = Lab::new();
+    let cut = Ssh::connect(&server.address(true), &mut |_| {}).unwrap();
+    let check = format!("-oControlPath={}", cut.socket().display());
+    let check = Command::new("ssh").args(["-F/dev/null", &check, "-O", "check", "x"]).output();
+    let said = String::from_utf8(check.unwrap().stderr).unwrap();
+    let master: String = said.chars().filter(char::is_ascii_digit).collect();
+    let fake = Fake::at(&lab.fake.path(""), Box::new(cut));
+    let journal = lab.begin();
+    let lock = lock::take(&fake, &journal).unwrap();
+    // What it was sending would wait for more for ever.
+    let receives = ["flock", BUSY, "sh", "-c", "echo here; cat >/mnt/part; echo gone >/mnt/gone"];
+    let copy = fake.keep(&Call::new(&receives)).unwrap();
+    let signal = |name: &str| {
+        assert!(Command::new("kill").args([name, &master]).status().unwrap().success());
+    };
+    signal("-STOP");
+    drop(journal);
+    let other = Ssh::connect(&server.address(false), &mut |_| {}).unwrap();
+    let cut = std::mem::replace(&mut lab.fake, Fake::at(&fake.path(""), Box::new(other)));
+    let begun = Instant::now();
+    let (done, _) = lab.run_with(lab.open("boot-1"), &Phase::ALL, Arc::default(), &mut |_, _| {});
+    assert_eq!(done.unwrap().done, lab.steps.len());
+    assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+    assert!(lab.fake.path("mnt/gone").exists());
+    assert_eq!(server.logins(), 2);
+    signal("-CONT");
+    drop((lock, copy, fake, lab, cut));
 }

@@ -172,16 +172,15 @@ fn holder() -> Holder {
 struct Lab {
     fake: Fake,
     steps: Vec<Step>,
-    directory: tempfile::TempDir,
 }
 
 impl Lab {
     fn new() -> Self {
-        Self { fake: Fake::new(), steps: steps(), directory: tempfile::tempdir().unwrap() }
+        Self { fake: Fake::new(), steps: steps() }
     }
 
     fn path(&self) -> PathBuf {
-        self.directory.path().join("web.journal")
+        self.fake.path("operator/web.journal")
     }
 
     fn begin(&self) -> Journal {
