@@ -42,6 +42,11 @@ impl Interrupt {
         Ok(Self { flag })
     }
 
+    /// What others look at to know whether a signal came.
+    pub(crate) fn flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.flag)
+    }
+
     /// Whether a signal came.
     pub(crate) fn came(&self) -> bool {
         self.flag.load(Ordering::Relaxed)

@@ -30,6 +30,7 @@ mod ssh_options;
 mod system;
 mod terminal;
 mod tty;
+mod write_refusal;
 
 use std::process::ExitCode;
 

@@ -53,6 +53,22 @@ pub(crate) struct SourceArgs {
     pub(crate) hidden: Vec<keys::Source>,
 }
 
+impl SystemArgs {
+    /// Takes what another argument would have taken for the system, where that is not what it is for.
+    pub(crate) fn name(&mut self, name: Option<String>) -> Result<(), Failure> {
+        let Some(name) = name else { return Ok(()) };
+        if let Some(system) = &self.system {
+            let system = system.display();
+            return Err(Failure::usage(format!("two systems are named: {name} and {system}")));
+        }
+        if self.flake.is_some() {
+            return Err(Failure::usage(format!("a system is named besides --flake: {name}")));
+        }
+        self.system = Some(name.into());
+        Ok(())
+    }
+}
+
 impl SourceArgs {
     fn how(&self) -> How<'_> {
         How { store: self.store.as_deref(), hidden: &self.hidden }

@@ -5,6 +5,7 @@ mod build;
 mod cache;
 mod check;
 mod first_boot;
+mod install;
 mod luks;
 mod schema;
 mod show;
@@ -58,6 +59,7 @@ enum Command {
     Boot(boot::Args),
     Write(write::Args),
     Survey(survey::Args),
+    Install(Box<install::Args>),
     Unlock(unlock::Args),
     #[command(subcommand)]
     Cache(cache::Command),
@@ -90,6 +92,7 @@ fn run(args: Args) -> Result<(), Failure> {
         Command::Boot(args) => boot::run(args, terminal),
         Command::Write(args) => write::run(args, terminal),
         Command::Survey(args) => survey::run(args, terminal),
+        Command::Install(args) => install::run(*args, terminal),
         Command::Unlock(args) => unlock::run(args, terminal),
         Command::Cache(command) => cache::run(command, terminal),
         Command::Luks(command) => luks::run(command, terminal),

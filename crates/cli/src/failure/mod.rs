@@ -5,6 +5,7 @@
 //! else in the program prints an error.
 
 mod hints;
+mod install;
 mod installer;
 mod machine;
 mod unlock;
@@ -27,8 +28,8 @@ Exit codes:
   1    something went wrong: a file, a tool or the machine
   2    the arguments or the profile are wrong
   3    refused: the system would not boot, the device must not be written, or the host is another
-  4    `calve boot`, `calve unlock`: the machine did not say what was expected
-  5    `calve first-boot`, `calve write`, `calve unlock`: nobody gave what was asked for
+  4    `calve boot`, `calve unlock`, `calve install`: the machine did not say what was expected
+  5    nobody gave what was asked for: a key, a passphrase, the name of a disk
   6    `calve luks check`, `calve unlock`: the passphrase was wrong
   130  interrupted";
 
@@ -119,6 +120,11 @@ impl Failure {
     /// Something that cannot happen did.
     pub(crate) fn internal(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::new(Kind::Internal, error).hint("this is a bug in calve: please report it")
+    }
+
+    /// The same of another kind.
+    pub(crate) fn of(self, kind: Kind) -> Self {
+        Self { kind, ..self }
     }
 
     /// Adds a way out.

@@ -78,7 +78,8 @@ impl Named {
     }
 }
 
-fn ticket(unlock: &Unlock, known_hosts: String) -> Ticket {
+/// What `calve unlock` is told of a machine.
+pub(crate) fn ticket(unlock: &Unlock, known_hosts: String) -> Ticket {
     let Door { port, asks, volumes, .. } = &unlock.door;
     let host = unlock.host.as_ref();
     Ticket {

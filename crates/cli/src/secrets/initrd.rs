@@ -175,6 +175,12 @@ impl Given {
         Ok(())
     }
 
+    /// The bytes of a secret, by where the initrd has it.
+    pub(crate) fn secret(&self, dest: &str) -> Option<&[u8]> {
+        let mut pairs = self.secrets.iter().zip(&self.bytes);
+        pairs.find(|(secret, _)| secret.dest.to_string() == dest).map(|(_, bytes)| bytes.as_slice())
+    }
+
     /// Hands the bytes to whoever writes the image.
     pub(crate) fn lend(&self, keys: &mut Keys) {
         for (secret, bytes) in self.secrets.iter().zip(&self.bytes) {

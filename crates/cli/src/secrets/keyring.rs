@@ -26,7 +26,8 @@ struct Ring {
     recovery: Option<RecoveryKey>,
 }
 
-/// The keys of all volumes of an image.
+/// The keys of all volumes of a disk.
+#[derive(Default)]
 pub(crate) struct Keyring {
     rings: Vec<Ring>,
 }
@@ -43,14 +44,19 @@ impl Keyring {
     ) -> Result<Self, Failure> {
         let mut known: BTreeMap<usize, Arc<Zeroizing<Vec<u8>>>> = BTreeMap::new();
         let mut rings = Vec::new();
-        for Wanted { name, sources, recovery } in wanted {
+        for Wanted { name, sources, recovery, is_set } in wanted {
             let mut keys = Vec::new();
             for (number, source) in sources {
                 let bytes = match known.get(number) {
                     Some(bytes) => Arc::clone(bytes),
-                    None => Arc::new(read(source, &volumes(wanted, *number), interrupt)?),
+                    None => {
+                        let volumes = volumes(wanted, *number);
+                        Arc::new(read(source, (&volumes, *is_set), interrupt)?)
+                    }
                 };
-                warn_untypable(name, source, &bytes, terminal);
+                if !is_set {
+                    warn_untypable(name, source, &bytes, terminal);
+                }
                 known.insert(*number, Arc::clone(&bytes));
                 keys.push(bytes);
             }
@@ -81,25 +87,36 @@ impl Keyring {
         Ok(())
     }
 
+    /// Returns the passphrase of a keyslot of a volume: those that were given, then the recovery key.
+    pub(crate) fn key(&self, volume: &str, keyslot: usize) -> Option<Zeroizing<Vec<u8>>> {
+        let ring = self.rings.iter().find(|ring| ring.name == volume)?;
+        if let Some(key) = ring.keys.get(keyslot) {
+            return Some(Zeroizing::clone(key));
+        }
+        let recovery = ring.recovery.as_ref().filter(|_| keyslot == ring.keys.len())?;
+        Some(Zeroizing::new(recovery.text().as_bytes().to_vec()))
+    }
+
     /// Shows the recovery keys, whatever else is kept quiet: nobody will be able to ask again.
     ///
     /// # Errors
     /// That nobody can read it.
     pub(crate) fn show_recovery(&self, terminal: Terminal) -> Result<(), Failure> {
-        for Ring { name, recovery, .. } in &self.rings {
-            let Some(recovery) = recovery else { continue };
-            let text = recovery.text();
-            let words = "keep it where the machine is not; it is not shown again";
-            terminal.insist(&format!("recovery  {name}: {words}\n\n"))?;
-            let line = Zeroizing::new(format!("    {}\n\n", *text));
-            terminal.insist(&line)?;
-            if crate::terminal::stderr_is_lively()
-                && let Some(drawing) = qr::drawing(&text)
-            {
-                terminal.insist(&drawing)?;
-            }
-        }
-        Ok(())
+        self.rings.iter().try_for_each(|ring| ring.show_recovery(terminal))
+    }
+
+    /// Shows the recovery key of a volume, if it is what is in a keyslot.
+    ///
+    /// # Errors
+    /// That nobody can read it.
+    pub(crate) fn show_recovery_of(
+        &self,
+        volume: &str,
+        keyslot: usize,
+        terminal: Terminal,
+    ) -> Result<(), Failure> {
+        let is_it = |ring: &&Ring| ring.name == volume && ring.keys.len() == keyslot;
+        self.rings.iter().find(is_it).map_or(Ok(()), |ring| ring.show_recovery(terminal))
     }
 }
 
@@ -108,6 +125,21 @@ impl Ring {
         let keys = self.keys.iter().map(|key| Passphrase::new(Zeroizing::clone(key)));
         let recovery = self.recovery.iter().map(|recovery| Ok(recovery.as_passphrase()));
         Ok(keys.chain(recovery).collect::<Result<_, _>>()?)
+    }
+
+    fn show_recovery(&self, terminal: Terminal) -> Result<(), Failure> {
+        let Self { name, recovery: Some(recovery), .. } = self else { return Ok(()) };
+        let text = recovery.text();
+        let words = "keep it where the machine is not; it is not shown again";
+        terminal.insist(&format!("recovery  {name}: {words}\n\n"))?;
+        let line = Zeroizing::new(format!("    {}\n\n", *text));
+        terminal.insist(&line)?;
+        if crate::terminal::stderr_is_lively()
+            && let Some(drawing) = qr::drawing(&text)
+        {
+            terminal.insist(&drawing)?;
+        }
+        Ok(())
     }
 }
 
@@ -120,10 +152,16 @@ fn volumes(wanted: &[Wanted], number: usize) -> String {
 
 fn read(
     source: &Source,
-    volumes: &str,
+    (volumes, is_set): (&str, bool),
     interrupt: &Interrupt,
 ) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    let read = source.read(&mut || passphrase::ask_twice(volumes, interrupt));
+    let read = source.read(&mut || {
+        if is_set {
+            passphrase::ask(&format!("key of {volumes}: "), interrupt)
+        } else {
+            passphrase::ask_twice(volumes, interrupt)
+        }
+    });
     read.map_err(|error| interrupt.or(error))
 }
 

@@ -49,6 +49,8 @@ pub(crate) struct Wanted {
     pub(crate) sources: Vec<(usize, Source)>,
     /// Whether it gets a recovery key, too.
     pub(crate) recovery: bool,
+    /// Whether the volume has these keys already: then nobody types a new one.
+    pub(crate) is_set: bool,
 }
 
 impl LuksArgs {
@@ -124,6 +126,7 @@ impl LuksKeys {
             name: name.to_owned(),
             sources: if own.is_empty() { of(None) } else { own },
             recovery: self.recovery.iter().any(|wanted| wanted.is_empty() || wanted == name),
+            is_set: false,
         }
     }
 }

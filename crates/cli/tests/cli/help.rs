@@ -2,7 +2,7 @@
 
 use crate::run::{calve, output};
 
-const COMMANDS: [&[&str]; 15] = [
+const COMMANDS: [&[&str]; 16] = [
     &[],
     &["build", "disk"],
     &["build", "iso"],
@@ -11,6 +11,7 @@ const COMMANDS: [&[&str]; 15] = [
     &["check"],
     &["show"],
     &["boot"],
+    &["install"],
     &["cache"],
     &["cache", "show"],
     &["cache", "trim"],
@@ -52,6 +53,7 @@ fn the_first_screen() {
       boot        Start an image in QEMU
       write       Put an image on a stick or a disk
       survey      Tell what a machine is: firmware, memory, disks and what is on them
+      install     Install a system on a machine, over SSH or on the machine itself
       unlock      Unlock the encrypted disks of a host that starts, over SSH
       cache       Show or trim what is kept of earlier builds
       luks        Look into the encrypted volumes of an image
@@ -71,8 +73,8 @@ fn the_first_screen() {
       1    something went wrong: a file, a tool or the machine
       2    the arguments or the profile are wrong
       3    refused: the system would not boot, the device must not be written, or the host is another
-      4    `calve boot`, `calve unlock`: the machine did not say what was expected
-      5    `calve first-boot`, `calve write`, `calve unlock`: nobody gave what was asked for
+      4    `calve boot`, `calve unlock`, `calve install`: the machine did not say what was expected
+      5    nobody gave what was asked for: a key, a passphrase, the name of a disk
       6    `calve luks check`, `calve unlock`: the passphrase was wrong
       130  interrupted
     "#);

@@ -240,7 +240,10 @@ fn refuse_homeless(tree: &Tree, layout: &Layout) -> Result<(), Error> {
 }
 
 /// Finds out what `/etc` will be: where it is an overlay, the first stage tells which kind.
-fn etc(input: Input<'_>) -> Result<EtcDir, stage1::Error> {
+///
+/// # Errors
+/// The initrd cannot be read.
+pub fn etc(input: Input<'_>) -> Result<EtcDir, stage1::Error> {
     let system = &input.system.main;
     let initrd = system.bootspec.as_ref().and_then(|spec| spec.initrd.as_ref());
     match initrd {

@@ -1,0 +1,283 @@
+//! What is done to a machine: decided, and held against what it is, before anything is done.
+//!
+//! The same checks as for images, against the real disk; then what only an installation meets: who uses the
+//! disk, which programs the machine has, what other disks call themselves.
+
+use calve_image_core::boot::initrd_secrets::Wanted as Secrets;
+use calve_image_core::disk::{DiskSize, Geometry, Layout};
+use calve_image_core::formats::Input;
+use calve_image_core::formats::disk::{self, Checked, DiskSpec};
+use calve_image_core::ids::Ids;
+use calve_image_core::inputs::etc_dir::EtcDir;
+use calve_image_core::inputs::secret_appender::{Appended, Origin};
+use calve_image_core::inputs::store_path::StorePath;
+use calve_image_core::tree::TreePath;
+use calve_image_core::units::SectorSize;
+use calve_installer::host_key::Algorithm;
+use calve_installer::refuse;
+use calve_installer::steps::{
+    self, Engine, Existing, Finish, HostKeyWay, Input as Reads, Phase, Place, ROOT, Spot, Step,
+};
+use calve_installer::survey::Disk;
+
+use super::args::HostKeyArg;
+use super::disk_arg::MAIN;
+use super::reached::Reached;
+use super::{Session, chosen, refused};
+use crate::blueprint::{Blueprint, Subject};
+use crate::failure::{Failure, Kind};
+use crate::findings;
+use crate::secrets::initrd::Given;
+use crate::secrets::luks_args::Wanted as Keys;
+
+/// The disk of the machine, and where its new ids come from.
+#[derive(Debug)]
+pub(super) struct Site<'a> {
+    pub(super) disk: &'a Disk,
+    pub(super) ids: Ids,
+    /// Whether an installation goes on there.
+    pub(super) resumes: bool,
+}
+
+/// A system, and what is brought along for it.
+#[derive(Clone, Copy)]
+pub(super) struct Load<'a> {
+    pub(super) blueprint: &'a Blueprint,
+    pub(super) subject: &'a Subject,
+    pub(super) given: &'a Given,
+}
+
+/// Everything decided.
+pub(super) struct Job<'a> {
+    pub(super) load: Load<'a>,
+    pub(super) site: &'a Site<'a>,
+    /// How the disk is named in commands.
+    pub(super) device: String,
+    /// What becomes of the disk; none where it stays as it is.
+    pub(super) geometry: Option<Geometry>,
+    /// All steps, whichever phases are asked for.
+    pub(super) steps: Vec<Step>,
+    /// The keys of the encrypted volumes; none where no step that is asked for reads one.
+    pub(super) keys: Vec<Keys>,
+    pub(super) etc: EtcDir,
+    /// Whether the system has an SSH server.
+    pub(super) has_server: bool,
+    /// Where its private host key lies while it is installed; none where nobody knows.
+    pub(super) host_key_file: Option<String>,
+    /// The same of its initrd's, where it is unlocked over SSH.
+    pub(super) initrd_key_file: Option<String>,
+}
+
+impl<'a> Job<'a> {
+    /// Decides, and refuses what cannot be done.
+    pub(super) fn new(
+        session: &Session<'_>,
+        reached: &Reached,
+        site: &'a Site<'a>,
+        load: Load<'a>,
+    ) -> Result<Self, Failure> {
+        let Session { wanted, terminal, .. } = *session;
+        let Load { blueprint, subject, given } = load;
+        let input = subject.input();
+        let device = &site.disk.device;
+        let spec = blueprint.spec(subject);
+        let sector = SectorSize::from_bytes(device.sector).ok_or_else(|| {
+            let message = format!("{} has sectors of {}", device.name, device.sector);
+            Failure::new(Kind::Refused, message).hint("sectors have 512 or 4096 bytes")
+        })?;
+        let layout = Layout { sector, size: DiskSize::Fixed(device.size), ..spec.layout };
+        let spec = DiskSpec { layout, ids: &site.ids, initrd_secrets: &given.secrets, ..spec };
+        let checked = disk::check(&spec, input)?;
+        findings::warn(&checked.report.findings, findings::Side::Layout, terminal);
+        let makes = wanted.does(Phase::Partition);
+        let geometry = makes.then(|| checked.geometry(&spec, input)).transpose()?;
+        let named = chosen::title(site.disk);
+        let fstab = &input.system.main.fstab;
+        let (mut steps, spots) = match &geometry {
+            Some(geometry) => {
+                let old: Vec<String> =
+                    device.partitions.iter().map(|part| part.name.clone()).collect();
+                let layout = &checked.layout;
+                let place =
+                    Place { name: MAIN, layout, geometry, device: &named, old: &old, fstab };
+                (steps::disk(&place), place.spots())
+            }
+            None => existing(reached, site.disk, &checked.layout)
+                .map(|spots| (steps::mount(&spots, fstab), spots))?,
+        };
+        let mut job = Self {
+            load,
+            site,
+            device: named,
+            steps: Vec::new(),
+            keys: Vec::new(),
+            etc: disk::etc(input).map_err(disk::Error::from)?,
+            has_server: has_server(input)?,
+            host_key_file: None,
+            initrd_key_file: None,
+            geometry,
+        };
+        steps.push(steps::copy());
+        steps.extend(job.finish(session, reached, &checked.layout.mounts())?);
+        steps.extend(steps::restart(&spots));
+        job.steps = steps;
+        let locks = checked.locks(&spec);
+        let keys = wanted.luks.assign(&locks, wanted.dry_run || !job.reads_keys(session))?;
+        job.keys = if job.reads_keys(session) { keys } else { Vec::new() };
+        job.refuse(session, reached, &checked)?;
+        Ok(job)
+    }
+
+    /// The steps from a closure that is there to a system that starts.
+    fn finish(
+        &mut self,
+        session: &Session<'_>,
+        reached: &Reached,
+        mounts: &[TreePath],
+    ) -> Result<Vec<Step>, Failure> {
+        let wanted = session.wanted;
+        let input = self.load.subject.input();
+        let secrets = Secrets::read(input.store, input.system)
+            .map_err(|error| Failure::new(Kind::Failed, error))?;
+        let secrets: Vec<_> = secrets.all().cloned().collect();
+        let finish = Finish {
+            toplevel: self.toplevel(),
+            engine: Engine::of(&reached.machine),
+            etc: self.etc,
+            fstab: &input.system.main.fstab,
+            mounts,
+            host_key: self.host_key(&wanted.host_key)?,
+            extra_files: wanted.extra_files.len(),
+            chown: &wanted.chown,
+            initrd_secrets: &secrets,
+        };
+        let steps = steps::install(&finish).map_err(|error| Failure::new(Kind::Refused, error))?;
+        self.initrd_key_file = self.initrd_key(&secrets)?;
+        Ok(steps)
+    }
+
+    /// Where the initrd's host key is put, which is where the closure reads it.
+    fn initrd_key(&self, secrets: &[Appended]) -> Result<Option<String>, Failure> {
+        let Some(unlock) = &self.load.given.unlock else { return Ok(None) };
+        let key = secrets.iter().find(|secret| secret.dest == unlock.door.dest);
+        match key.map(|key| &key.origin) {
+            Some(Origin::File(from)) => self.below_root(from).map(Some),
+            Some(Origin::Store(_)) | None => Ok(None),
+        }
+    }
+
+    /// Where a path of the new system lies while it is installed.
+    fn below_root(&self, path: &TreePath) -> Result<String, Failure> {
+        let path = self.etc.place(path).map_err(|error| Failure::new(Kind::Refused, error))?;
+        Ok(format!("{ROOT}{path}"))
+    }
+
+    /// How the system comes by its host key: where its own sshd looks for it.
+    fn host_key(&mut self, arg: &HostKeyArg) -> Result<HostKeyWay, Failure> {
+        if !self.has_server {
+            return match arg {
+                HostKeyArg::New => Ok(HostKeyWay::Leave),
+                HostKeyArg::Given(_) | HostKeyArg::Installers => Err(Failure::new(
+                    Kind::Refused,
+                    "a host key is brought, but the system has no SSH server",
+                )
+                .hint("set services.openssh.enable, or leave the key out")),
+            };
+        }
+        let way = self.host_key_way(arg)?;
+        let path = match &way {
+            HostKeyWay::Given { path, .. } | HostKeyWay::Made { path } => Some(path.clone()),
+            HostKeyWay::Installers { .. } => Some(self.host_key_path()?),
+            HostKeyWay::Leave => None,
+        };
+        self.host_key_file = path.map(|path| self.below_root(&path)).transpose()?;
+        Ok(way)
+    }
+
+    fn host_key_path(&self) -> Result<TreePath, Failure> {
+        let input = self.load.subject.input();
+        let path = steps::host_key_path(input.store, self.toplevel());
+        path.map_err(|error| Failure::new(Kind::Failed, error))
+    }
+
+    fn host_key_way(&self, arg: &HostKeyArg) -> Result<HostKeyWay, Failure> {
+        let path = self.host_key_path()?;
+        let directory = path.parent().unwrap_or_else(TreePath::root);
+        Ok(match arg {
+            HostKeyArg::New => HostKeyWay::Made { path },
+            HostKeyArg::Installers => HostKeyWay::Installers { directory },
+            HostKeyArg::Given(key) => {
+                let public = key.public();
+                let name = public.algorithm().file_name();
+                // A file of another kind's name would say what the key is not.
+                let is_of_another = Algorithm::ALL.into_iter().any(|other| {
+                    other != public.algorithm() && path.name() == Some(other.file_name().as_bytes())
+                });
+                let named = directory.join(&TreePath::parse(name).map_err(Failure::internal)?);
+                let path = if is_of_another { named } else { path };
+                HostKeyWay::Given { path, public: public.line() }
+            }
+        })
+    }
+
+    /// Whether a step that is asked for reads a passphrase.
+    fn reads_keys(&self, session: &Session<'_>) -> bool {
+        let asked = self.steps.iter().filter(|step| session.wanted.does(step.phase));
+        asked.flat_map(Step::commands).any(|command| match &command.input {
+            Reads::Passphrase { .. } | Reads::Both { .. } => true,
+            Reads::Nothing | Reads::Text(_) | Reads::Secret(_) | Reads::Files(_) => false,
+        })
+    }
+
+    /// Holds it against the machine.
+    fn refuse(
+        &self,
+        session: &Session<'_>,
+        reached: &Reached,
+        checked: &Checked,
+    ) -> Result<(), Failure> {
+        let input = self.load.subject.input();
+        let asked: Vec<Step> = self.asked(session).cloned().collect();
+        let wanted = refuse::Wanted {
+            disk: self.site.disk,
+            layout: &checked.layout,
+            adopted: &checked.report.adopted,
+            platform: &input.system.main.platform,
+            steps: &asked,
+            login: reached.target().login(),
+            resumes: self.site.resumes,
+        };
+        let refusals = refuse::refusals(&reached.host(), &reached.machine, &wanted)?;
+        if refusals.is_empty() { Ok(()) } else { Err(refused::refused(reached, &refusals)) }
+    }
+
+    /// The steps of the phases that are asked for.
+    pub(super) fn asked<'s>(
+        &'s self,
+        session: &'s Session<'_>,
+    ) -> impl Iterator<Item = &'s Step> + 's {
+        self.steps.iter().filter(|step| session.wanted.does(step.phase))
+    }
+
+    /// The system.
+    pub(super) fn toplevel(&self) -> &'a StorePath {
+        &self.load.subject.input().system.main.toplevel
+    }
+}
+
+/// Whether a system starts an SSH server.
+fn has_server(input: Input<'_>) -> Result<bool, Failure> {
+    let file = input.system.main.toplevel.join("etc/ssh/sshd_config");
+    let kind = input.store.kind(&file.map_err(Failure::internal)?);
+    Ok(kind.map_err(|error| Failure::new(Kind::Failed, error))?.is_some())
+}
+
+/// The partitions of an installation that is there.
+fn existing(reached: &Reached, disk: &Disk, layout: &Layout) -> Result<Vec<Spot>, Failure> {
+    let parts = steps::parts(&reached.host(), &disk.device);
+    Existing { layout, parts: &parts }.spots().map_err(|error| {
+        Failure::new(Kind::Refused, error).hint(
+            "without the phase partition nothing is wiped, so the disk has to be one of this profile",
+        )
+    })
+}
