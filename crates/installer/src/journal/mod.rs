@@ -24,8 +24,11 @@ use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 
 pub use error::Error;
 pub use header::{Header, digest};
@@ -33,6 +36,9 @@ pub use holder::Holder;
 pub use known::Known;
 
 use line::Line;
+
+/// How long the lock of somebody who is gone may last.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// The journal of one installation, locked.
 #[derive(Debug)]
@@ -213,13 +219,6 @@ impl Journal {
     }
 }
 
-impl Drop for Journal {
-    fn drop(&mut self) {
-        // Not only by closing it: a child that is being started may have it open for a moment longer.
-        let _ = flock(&self.file, FlockOperation::Unlock);
-    }
-}
-
 /// Opens and locks a journal; says who has it.
 fn locked(path: &Path, may_make: bool) -> Result<File, Error> {
     let failed = |source| Error::Io { path: path.to_owned(), source };
@@ -229,15 +228,20 @@ fn locked(path: &Path, may_make: bool) -> Result<File, Error> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(may_make).mode(0o600);
     let file = options.open(path).map_err(failed)?;
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => {}
-        Err(rustix::io::Errno::WOULDBLOCK) => {
-            let bytes = fs::read(path).unwrap_or_default();
-            let lines = line::read(&bytes, path).map(|(lines, _)| lines).unwrap_or_default();
-            let holder = lines.iter().rev().find_map(Line::holder).cloned();
-            return Err(Error::Held { path: path.to_owned(), holder: holder.map(Box::new) });
+    let asked = Instant::now();
+    while let Err(errno) = flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        if errno != Errno::WOULDBLOCK {
+            return Err(failed(errno.into()));
         }
-        Err(errno) => return Err(failed(errno.into())),
+        // Whoever was killed as it started a program has left a child that holds it until it is that program.
+        if asked.elapsed() < PATIENCE {
+            thread::sleep(PATIENCE / 20);
+            continue;
+        }
+        let bytes = fs::read(path).unwrap_or_default();
+        let lines = line::read(&bytes, path).map(|(lines, _)| lines).unwrap_or_default();
+        let holder = lines.iter().rev().find_map(Line::holder).cloned();
+        return Err(Error::Held { path: path.to_owned(), holder: holder.map(Box::new) });
     }
     file.set_permissions(Permissions::from_mode(0o600)).map_err(failed)?;
     Ok(file)

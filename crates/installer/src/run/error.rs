@@ -82,6 +82,12 @@ pub enum Error {
         /// Who, as they said it there.
         holder: String,
     },
+    /// Somebody there ended what kept others away.
+    #[error("the lock on the machine was lost, so somebody else may work on it")]
+    LockLost {
+        /// What state the disks are in.
+        state: State,
+    },
     /// What somebody left running there does not end.
     #[error("a command of an earlier installation still runs there after {minutes} minutes")]
     Busy {
@@ -111,7 +117,8 @@ impl Error {
             | Self::Target { state, .. }
             | Self::Input { state, .. }
             | Self::Copy { state, .. }
-            | Self::Interrupted { state, .. } => Some(*state),
+            | Self::Interrupted { state, .. }
+            | Self::LockLost { state } => Some(*state),
             Self::Locked { .. }
             | Self::Busy { .. }
             | Self::Prepare { .. }

@@ -9,7 +9,7 @@ connection() {
   process=$1
   while [ "${process:-1}" -gt 1 ]; do
     read -r name <"/proc/$process/comm" || return
-    case $name in sshd*) echo "$process"; return ;; esac
+    case $name in sshd* | dropbear) echo "$process"; return ;; esac
     process=$(sed -n 's/^PPid:[[:space:]]*//p' "/proc/$process/status")
   done
 } 2>/dev/null
@@ -28,6 +28,6 @@ if ! flock -n 9; then
   fi
   flock -w 20 9 || held
 fi
-printf '%s\n' "$1" "$$" "$2" >holder
+printf '%s\n' "$1" "$$" "$2, held there by process $$" >holder
 echo free
 exec cat >/dev/null

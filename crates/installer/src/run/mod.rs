@@ -128,7 +128,7 @@ impl Run<'_> {
         let is_had = |journal: &Journal, step: &Step| {
             is_restarted || (!step.is_volatile && journal.is_done(&step.name))
         };
-        let lock = if steps.iter().all(|step| is_had(self.journal, step)) {
+        let mut lock = if steps.iter().all(|step| is_had(self.journal, step)) {
             None
         } else {
             Some(self.prepare().map_err(|error| self.at_first(error))?)
@@ -141,6 +141,13 @@ impl Run<'_> {
             }
             if self.desk.is_over() {
                 return Err(Error::Interrupted { step: None, state: self.state() });
+            }
+            if lock.as_mut().is_some_and(Kept::is_over) {
+                // Or the connection, which would say so.
+                self.target
+                    .call(&Call::new(&["true"]))
+                    .map_err(|source| self.lost(step, source))?;
+                return Err(Error::LockLost { state: self.state() });
             }
             self.step(step)?;
             counted.done += 1;

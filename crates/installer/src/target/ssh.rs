@@ -172,24 +172,6 @@ impl Ssh {
         self.directory.path().join("ssh")
     }
 
-    /// The value of `NIX_SSHOPTS` with which a `nix` that is started here goes over this connection, and over no other.
-    ///
-    /// Nix splits it at spaces, and later versions as a shell does: no word has a space, a quote or a backslash,
-    /// so both read the same. Nix sets options after these, and ssh takes the first that it is given. Over
-    /// a connection that stands, neither the user's configuration nor their options mean anything, so they are left out.
-    pub fn nix_options(&self) -> String {
-        let socket = format!("-oControlPath={}", self.socket().display());
-        let rest = [
-            "-oControlMaster=no",
-            "-oBatchMode=yes",
-            "-oProxyCommand=false",
-            "-oRequestTTY=no",
-            "-oRemoteCommand=none",
-        ];
-        let words = ["-F/dev/null", &socket].into_iter().chain(rest);
-        words.collect::<Vec<_>>().join(" ")
-    }
-
     /// As whom commands run there.
     fn whoever(&self) -> Result<Login, Error> {
         if self.call(&Call::new(&["id", "-u"]))?.out.trim_ascii() == b"0" {

@@ -181,34 +181,6 @@ fn a_command_that_says_255_is_no_lost_connection() {
     assert!(!killed.is_good(), "{killed:?}");
 }
 
-/// As Nix reads it: at spaces, or as a shell. Without the connection there is none.
-#[test]
-fn nix_goes_over_this_connection_and_over_no_other() {
-    let Some(server) = Sshd::start() else { return };
-    let ssh = connect(&server.address(true)).unwrap();
-    let options = ssh.nix_options();
-    assert!(!options.contains(['\'', '"', '\\', '$', '`', '*', '~', '\n']), "{options}");
-    let words: Vec<&str> = options.split_whitespace().collect();
-    let by_shell = Command::new("sh").args(["-c", &format!("printf '%s\\n' {options}")]).output();
-    assert_eq!(
-        String::from_utf8(by_shell.unwrap().stdout).unwrap().lines().collect::<Vec<_>>(),
-        words
-    );
-    let nix = |more: &[&str]| {
-        let mut command = Command::new("ssh");
-        // As Nix puts them, with what it adds.
-        command.arg("nobody@nowhere.invalid").args(&words).args(["-x", "-oPermitLocalCommand=yes"]);
-        command.arg("-oLocalCommand=echo started").args(more).output().unwrap()
-    };
-    let output = nix(&["echo", "there"]);
-    assert_eq!(String::from_utf8(output.stdout).unwrap(), "there\n");
-    assert!(nix(&["-O", "check"]).status.success());
-    assert_eq!(server.logins(), 1);
-    drop(ssh);
-    assert_eq!(nix(&["echo", "there"]).status.code(), Some(255));
-    assert_eq!(server.logins(), 1);
-}
-
 const OPERATOR: &str = "CALVE_TEST_OPERATOR";
 
 /// The process that is killed in the test below; by itself it does nothing.

@@ -85,6 +85,22 @@ fn two_at_once_are_kept_apart() {
     assert_eq!(holder_of(&lab), None);
 }
 
+#[test]
+fn a_lock_that_is_lost_stops_it() {
+    let lab = Lab::new();
+    let mut ends = |line: &str, _: &dyn Target| {
+        if line == "step mount /" {
+            let holder = fs::read_to_string(lab.fake.path("run/calve/holder")).unwrap();
+            let process = holder.lines().nth(1).unwrap();
+            assert!(Command::new("kill").arg(process).status().unwrap().success());
+            thread::sleep(Duration::from_millis(200));
+        }
+    };
+    let (done, _) = lab.run_with(lab.begin(), &Phase::ALL, Arc::default(), &mut ends);
+    assert!(matches!(done, Err(Error::LockLost { state: State::Ready })), "{done:?}");
+    lab.run(lab.open("boot-1")).unwrap();
+}
+
 /// A connection that was cut holds the lock; who has its journal, and no other, may end it.
 #[test]
 fn what_a_cut_connection_holds_is_taken_from_it() {
