@@ -18,6 +18,8 @@ mod first_boot;
 mod help;
 mod host_key;
 mod initrd;
+mod install;
+mod installer;
 mod keygen;
 mod luks;
 mod profiles;

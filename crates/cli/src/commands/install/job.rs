@@ -4,7 +4,7 @@
 //! disk, which programs the machine has, what other disks call themselves.
 
 use calve_image_core::boot::initrd_secrets::Wanted as Secrets;
-use calve_image_core::disk::{DiskSize, Geometry, Layout};
+use calve_image_core::disk::{DiskSize, Geometry, Layout, LayoutError};
 use calve_image_core::formats::Input;
 use calve_image_core::formats::disk::{self, Checked, DiskSpec};
 use calve_image_core::ids::Ids;
@@ -18,7 +18,7 @@ use calve_installer::refuse;
 use calve_installer::steps::{
     self, Engine, Existing, Finish, HostKeyWay, Input as Reads, Phase, Place, ROOT, Spot, Step,
 };
-use calve_installer::survey::Disk;
+use calve_installer::survey::{Device, Disk};
 
 use super::args::HostKeyArg;
 use super::disk_arg::MAIN;
@@ -90,7 +90,8 @@ impl<'a> Job<'a> {
         let checked = disk::check(&spec, input)?;
         findings::warn(&checked.report.findings, findings::Side::Layout, terminal);
         let makes = wanted.does(Phase::Partition);
-        let geometry = makes.then(|| checked.geometry(&spec, input)).transpose()?;
+        let geometry = makes.then(|| checked.geometry(&spec, input)).transpose();
+        let geometry = geometry.map_err(|error| roomless(error, device))?;
         let named = chosen::title(site.disk);
         let fstab = &input.system.main.fstab;
         let (mut steps, spots) = match &geometry {
@@ -263,6 +264,19 @@ impl<'a> Job<'a> {
     pub(super) fn toplevel(&self) -> &'a StorePath {
         &self.load.subject.input().system.main.toplevel
     }
+}
+
+/// A disk that is too small is the machine's affair, and not the profile's alone.
+fn roomless(error: disk::Error, device: &Device) -> Failure {
+    let is_small = matches!(&error, disk::Error::Layout(LayoutError::Room { .. }));
+    if !is_small {
+        return error.into();
+    }
+    let hint = format!(
+        "{} has {}: take a larger disk, a profile with less on it, or a smaller system",
+        device.name, device.size
+    );
+    Failure::new(Kind::Refused, error).hint(hint)
 }
 
 /// Whether a system starts an SSH server.

@@ -1,0 +1,198 @@
+//! `calve install`, on a machine that never was: everything that can fail is found before its disk is touched.
+
+use std::fs;
+
+use rustix::process::Signal;
+
+use crate::fake::{CRYPTTAB, ENCRYPTED_FSTAB};
+use crate::installer::Installer;
+use crate::pty::Session;
+use crate::run::shown;
+
+/// Arguments up to file systems that are mounted.
+const MOUNTED: [&str; 5] = ["--disk", "vda", "--stop-after", "mount", "--yes-wipe=vda"];
+
+fn run(installer: &Installer, arguments: &[&str]) -> String {
+    let output = installer.command(arguments).output().unwrap();
+    shown(installer.fake.dir(), &output)
+}
+
+/// Fails, says so, and has asked nothing of the machine that changes it.
+fn refused(installer: &Installer, arguments: &[&str], code: i32, says: &[&str]) {
+    let said = run(installer, arguments);
+    assert!(said.starts_with(&format!("exit code: {code}\n")), "{said}");
+    for text in says {
+        assert!(said.contains(text), "{text}: {said}");
+    }
+    assert_eq!(installer.log(), Vec::<String>::new(), "{said}");
+}
+
+#[test]
+fn a_dry_run_asks_nothing_of_the_disk() {
+    let installer = Installer::new();
+    let said = run(&installer, &["--disk", "main=/dev/disk/by-id/virtio-S1", "--dry-run"]);
+    assert!(said.starts_with("exit code: 0\n"), "{said}");
+    for text in [
+        "main is /dev/vda (/dev/disk/by-id/virtio-S1)",
+        "label-id: ",
+        "mkfs.ext4 -q",
+        "# restart: reboot",
+    ] {
+        assert!(said.contains(text), "{text}: {said}");
+    }
+    let commands = run(&installer, &["--disk", "vda", "--dry-run", "--json"]);
+    assert!(
+        commands.contains(r#""reads": "extra files 0"#) || commands.contains(r#""dryRun": true"#)
+    );
+    assert_eq!(installer.log(), Vec::<String>::new());
+    assert!(!installer.fake.dir().join("state").exists());
+}
+
+#[test]
+fn up_to_the_mounts_and_on_after_a_failure() {
+    let installer = Installer::new();
+    installer.fails("mkfs.ext4");
+    let said = run(&installer, &MOUNTED);
+    assert!(said.starts_with("exit code: 1\n"), "{said}");
+    for text in [
+        "error: step \"format nixos\": mkfs.ext4",
+        "failed with exit code 4",
+        "mkfs.ext4: the disk hums",
+        "the disk is wiped, and not usable yet",
+        "install root@web result --store store --registration fake.registration -p small.toml --disk \
+         vda --stop-after mount --yes-wipe=vda --resume",
+    ] {
+        assert!(said.contains(text), "{text}: {said}");
+    }
+    let before = installer.log();
+    installer.fails("nothing");
+    let said = run(&installer, &[&MOUNTED[..], &["--resume"]].concat());
+    assert!(said.starts_with("exit code: 0\n"), "{said}");
+    assert!(said.contains("had       partition main"), "{said}");
+    let log = installer.log();
+    let after: Vec<&str> =
+        log[before.len()..].iter().filter_map(|line| line.split(' ').next()).collect();
+    assert_eq!(after, ["mkfs.ext4", "mount", "mount"], "{log:#?}");
+    // The partitions are those that were made.
+    let id = |line: &str| line.rsplit('/').next().map(str::to_owned);
+    let (failed, done) = (id(before.last().unwrap()), id(&log[before.len()]));
+    assert_eq!(failed, done);
+}
+
+#[test]
+fn no_disk_a_partition_and_what_is_none() {
+    let installer = Installer::new();
+    let listed = ["the disks of root@web:", "/dev/vda", "/dev/disk/by-id/virtio-S1"];
+    refused(&installer, &[], 2, &listed);
+    refused(&installer, &["--disk", "sdb"], 2, &["sdb is no disk of root@web"]);
+    refused(&installer, &["--disk", "data=vda"], 2, &["one disk so far"]);
+}
+
+#[test]
+fn the_disk_has_to_be_named() {
+    let installer = Installer::new();
+    refused(&installer, &["--disk", "vda"], 3, &["there is no terminal", "--yes-wipe vda"]);
+    let wrong = ["--disk", "vda", "--yes-wipe", "vdb"];
+    refused(&installer, &wrong, 2, &["--yes-wipe names vdb, but vda is vda"]);
+    for (typed, code) in [("vdb\n", 5), ("y\n", 5), ("\n", 5)] {
+        let mut session = Session::start(installer.session(&["--disk", "vda"]), Vec::new());
+        session.wait_for("Everything on vda of root@web will be lost. Type its name to go on: ");
+        session.enter(typed);
+        let end = session.end();
+        assert_eq!(end.code, Some(code), "{}", end.stderr);
+        assert!(end.stderr.contains("nothing was written"), "{}", end.stderr);
+    }
+    let mut session = Session::start(installer.session(&["--disk", "vda"]), Vec::new());
+    session.wait_for("Type its name to go on: ");
+    session.signal(Signal::INT);
+    assert_eq!(session.end().code, Some(130));
+    assert_eq!(installer.log(), Vec::<String>::new());
+    let arguments = ["--disk", "vda", "--stop-after", "partition"];
+    let mut session = Session::start(installer.session(&arguments), Vec::new());
+    session.wait_for("Type its name to go on: ");
+    session.enter("vda\n");
+    let end = session.end();
+    assert_eq!(end.code, Some(0), "{}", end.stderr);
+    assert!(installer.log().iter().any(|line| line.starts_with("sfdisk ")));
+}
+
+#[test]
+fn what_the_machine_forbids() {
+    let arguments = ["--disk", "vda", "--yes-wipe", "vda"];
+    let not_like_this = "nothing can be installed on root@web like this";
+    let installer = Installer::new();
+    let mounted = "22 1 0:19 / / rw - tmpfs tmpfs rw\n30 22 254:0 / /data rw - ext4 /dev/vda rw\n";
+    installer.says("proc/self/mountinfo", mounted);
+    refused(&installer, &arguments, 3, &[not_like_this, "vda is mounted at /data", "umount /data"]);
+
+    let installer = Installer::new();
+    installer.says("calve/machine", "aarch64\n");
+    installer.says("calve/programs", "mount /bin/mount\n");
+    let says = ["the machine's processor is aarch64", "the machine has no sfdisk"];
+    refused(&installer, &arguments, 3, &says);
+
+    let installer = Installer::new();
+    installer.disk_says("size", "131072");
+    let says = ["needs 32 MiB but the layout leaves 14 MiB", "vda has 64 MiB"];
+    refused(&installer, &arguments, 3, &says);
+
+    let installer = Installer::new();
+    installer.disk_says("ro", "1");
+    refused(&installer, &arguments, 3, &["vda is write-protected"]);
+}
+
+#[test]
+fn a_secret_that_nobody_brings() {
+    let installer = Installer::new();
+    installer.fake.encrypted(CRYPTTAB, ENCRYPTED_FSTAB);
+    let disk = ["--disk", "vda", "--yes-wipe", "vda"];
+    let arguments = [&["-p", "encrypted.toml"][..], &disk].concat();
+    refused(&installer, &arguments, 2, &["no key for the encrypted volume \"crypt\""]);
+    let missing = [&arguments[..], &["--luks-key", "file:nowhere"]].concat();
+    refused(&installer, &missing, 1, &["the key file:nowhere cannot be read"]);
+}
+
+/// What is typed is read by the machine's cryptsetup, and shown nowhere.
+#[test]
+fn passphrases_are_typed_once() {
+    let installer = Installer::new();
+    installer.fake.encrypted(CRYPTTAB, ENCRYPTED_FSTAB);
+    let arguments = ["-p", "encrypted.toml", "--disk", "vda", "--yes-wipe", "vda"];
+    let keys = ["--stop-after", "format", "--luks-key", "prompt", "--luks-recovery-key"];
+    let arguments = [&arguments[..], &keys].concat();
+    let secret = "correct horse battery staple".to_owned();
+    let mut session = Session::start(installer.session(&arguments), vec![secret.clone()]);
+    for asks in ["new passphrase for crypt: ", "the same again: "] {
+        session.wait_for(asks);
+        session.enter(&format!("{secret}\n"));
+    }
+    let end = session.end();
+    assert_eq!(end.code, Some(0), "{}", end.stderr);
+    assert!(end.stderr.contains("recovery  crypt: keep it"), "{}", end.stderr);
+    let log = installer.log().join("\n");
+    assert!(log.contains("cryptsetup luksFormat") && !log.contains(&secret), "{log}");
+}
+
+#[test]
+fn hardware_comes_before_the_system() {
+    let installer = Installer::new();
+    let arguments = ["--hardware-config", "hardware.nix", "--stop-after", "hardware"];
+    let said = run(&installer, &arguments);
+    assert!(said.contains("hardware  hardware.nix"), "{said}");
+    let text = fs::read_to_string(installer.fake.dir().join("hardware.nix")).unwrap();
+    assert_eq!(text, "{ hardware = true; }\n");
+    refused(&installer, &arguments[2..], 2, &["no file to write it to"]);
+}
+
+#[test]
+fn what_does_not_go_together() {
+    let installer = Installer::new();
+    for (arguments, says) in [
+        (&["--phases", "format"][..], "whose partitions?"),
+        (&["--phases", "paint"], "expected a phase"),
+        (&["--health", "true", "--no-reboot"], "not asked for"),
+        (&["--resume", "--disk", "vda"], "there is no journal of an installation"),
+    ] {
+        refused(&installer, arguments, 2, &[says]);
+    }
+}
