@@ -50,6 +50,7 @@ impl From<run::Error> for Failure {
             | Error::Target { .. }
             | Error::Input { .. }
             | Error::Busy { .. }
+            | Error::LockLost { .. }
             | Error::Prepare { .. } => Self::new(Kind::Failed, error),
         }
     }

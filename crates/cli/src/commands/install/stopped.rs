@@ -46,6 +46,7 @@ pub(super) fn stopped(error: Error, session: &Session<'_>) -> Failure {
         | Error::Copy { .. }
         | Error::Interrupted { .. }
         | Error::Locked { .. }
+        | Error::LockLost { .. }
         | Error::Busy { .. }
         | Error::Prepare { .. }
         | Error::Reach(_)
