@@ -49,6 +49,7 @@ impl From<run::Error> for Failure {
             Error::Step { .. }
             | Error::Target { .. }
             | Error::Input { .. }
+            | Error::LockLost { .. }
             | Error::Busy { .. }
             | Error::LockLost { .. }
             | Error::Prepare { .. } => Self::new(Kind::Failed, error),

@@ -38,20 +38,10 @@ fn line(words: &[String]) -> String {
 /// The failure to report for steps that stopped.
 pub(super) fn stopped(error: Error, session: &Session<'_>) -> Failure {
     let state = error.state();
-    let tail = match &error {
-        Error::Step { tail, .. } => tail.iter().map(|line| format!("  {line}\n")).collect(),
-        Error::Disk { .. }
-        | Error::Target { .. }
-        | Error::Input { .. }
-        | Error::Copy { .. }
-        | Error::Interrupted { .. }
-        | Error::Locked { .. }
-        | Error::LockLost { .. }
-        | Error::Busy { .. }
-        | Error::Prepare { .. }
-        | Error::Reach(_)
-        | Error::Journal(_) => String::new(),
-    };
+    let mut tail = String::new();
+    if let Error::Step { tail: lines, .. } = &error {
+        tail = lines.iter().map(|line| format!("  {line}\n")).collect();
+    }
     let failure = Failure::from(error);
     let failure = if session.interrupt.came() { failure.of(Kind::Interrupted) } else { failure };
     let Some(state) = state else { return failure };
