@@ -51,7 +51,6 @@ impl From<run::Error> for Failure {
             | Error::Input { .. }
             | Error::LockLost { .. }
             | Error::Busy { .. }
-            | Error::LockLost { .. }
             | Error::Prepare { .. } => Self::new(Kind::Failed, error),
         }
     }
