@@ -207,6 +207,24 @@ impl Volume {
         }
     }
 
+    /// Spreads inodes over a file system that is filled later, twice as many as its tree needs; it takes the
+    /// trees of its file systems. A plan sees to it by itself.
+    pub(crate) fn spread<'t>(&mut self, trees: &mut impl Iterator<Item = &'t Tree>) {
+        match self {
+            Self::Empty | Self::RandomSwap | Self::Swap(_) => {}
+            Self::Vfat(_) => _ = trees.next(),
+            Self::Luks(volume) => volume.content.spread(trees),
+            Self::Ext4(volume) => {
+                let entries =
+                    trees.next().map(|tree| u64::try_from(tree.size()).unwrap_or(u64::MAX));
+                let needed = entries.unwrap_or_default().saturating_add(volume.spare_inodes.into());
+                let most = Bytes::new(volume.size.get() / needed.saturating_mul(2).max(1));
+                volume.bytes_per_inode =
+                    volume.bytes_per_inode.min(most).max(Ext4::LEAST_PER_INODE);
+            }
+        }
+    }
+
     /// Returns the LUKS volume, where it is one.
     pub fn luks(&self) -> Option<&LuksVolume> {
         match self {

@@ -155,7 +155,12 @@ impl Checked {
     /// # Errors
     /// See [`Error`].
     pub fn geometry(&self, spec: &DiskSpec<'_>, input: Input<'_>) -> Result<Geometry, Error> {
-        Ok(self.resolve(spec, input)?.geometry)
+        let Resolved { mut geometry, trees, .. } = self.resolve(spec, input)?;
+        let mut trees = trees.iter();
+        for partition in &mut geometry.partitions {
+            partition.content.spread(&mut trees);
+        }
+        Ok(geometry)
     }
 
     /// Plans the disk.

@@ -6,7 +6,7 @@ use std::fs;
 
 use super::*;
 use crate::boot::sample::{Built, INITRD, KERNEL, Sample, TOP};
-use crate::disk::{Ext4Fill, Fill, Partition, Size, VfatFill};
+use crate::disk::{DiskSize, Ext4Fill, Fill, Partition, Size, VfatFill, Volume};
 use crate::units::{Bytes, MIB, SectorSize};
 
 const EPOCH: Epoch = Epoch::new(1_700_000_000);
@@ -202,4 +202,29 @@ fn a_refusal_comes_with_all_findings() {
     let Err(Error::Refused(report)) = with(&sample.build(), &[], check) else { panic!() };
     let about: Vec<&str> = report.findings.iter().map(|f| f.about.as_str()).collect();
     assert_eq!(about, ["boot loader", "/home"]);
+}
+
+/// An installation decides what a build does, for the size of a real disk.
+#[test]
+fn a_geometry_without_bytes_is_that_of_the_plan() {
+    let built = Sample::new().build();
+    let sized = |size: Bytes| {
+        with(&built, &[], |spec, input| {
+            let mut spec = spec.clone();
+            spec.layout.size = DiskSize::Fixed(size);
+            let decided = check(&spec, input)?.geometry(&spec, input)?;
+            Ok::<_, Error>((decided, plan(&spec, input)?.geometry))
+        })
+    };
+    let inodes = |geometry: &Geometry| {
+        let Volume::Ext4(volume) = &geometry.partitions[1].content else { panic!("{geometry:?}") };
+        volume.size.get() / volume.bytes_per_inode.get()
+    };
+    let (decided, planned) = sized(MIB * 8192).unwrap();
+    assert_eq!(format!("{decided:?}"), format!("{planned:?}"));
+    // The image of a small disk has the inodes of its tree; one that is filled later needs them, too.
+    let (decided, planned) = sized(MIB * 544).unwrap();
+    assert!(inodes(&planned) < 2048 && inodes(&decided) > 2048, "{decided:?}");
+    let said = sized(MIB * 300).unwrap_err().to_string();
+    assert!(said.contains("esp") || said.contains("root"), "{said}");
 }

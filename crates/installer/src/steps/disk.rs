@@ -96,7 +96,9 @@ impl Place<'_> {
                 "start={start}, size={size}, type={type_guid}, uuid={id}, name=\"{name}\"\n"
             ));
         }
-        let sfdisk = ["sfdisk", "--wipe", "always", "--wipe-partitions", "always", self.device];
+        // udev keeps away meanwhile, and the kernel can read the table again.
+        let sfdisk = ["sfdisk", "--lock", "--wipe", "always", "--wipe-partitions", "always"];
+        let sfdisk = sfdisk.into_iter().chain([self.device]);
         let mut commands = vec![
             self.guarded(Command::new(sfdisk).reading(Input::Text(script))),
             Command::new(["udevadm", "settle", "--timeout=30"]),

@@ -15,6 +15,7 @@
 //! - [`modules`]: what stage 1 can drive
 //! - [`startup`]: boot loader, kernel, `init=`, the ESP
 //! - [`secrets`]: what the initrd needs that no closure holds
+//! - `login`: whether anybody gets in when it runs
 //!
 //! Not checked: whether the kernel supports the target's hardware beyond QEMU's disks.
 
@@ -29,6 +30,7 @@ use crate::inputs::store_path::StoreFile;
 use crate::inputs::system::{Configuration, System};
 
 pub mod adopt;
+mod login;
 pub mod modules;
 pub mod mounts;
 pub mod offer;
@@ -115,6 +117,7 @@ pub fn check(
             unlocking::check(&subject, &mut adopted, &mut findings);
             mounts::check(&subject, &mut adopted, &mut findings);
             modules::check(&subject, &mut findings);
+            login::check(store, configuration, &mut findings);
         }
     }
     findings.specialisation = None;

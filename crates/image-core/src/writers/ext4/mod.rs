@@ -77,6 +77,9 @@ pub struct Ext4 {
 }
 
 impl Ext4 {
+    /// The fewest bytes for each inode that mke2fs takes.
+    pub const LEAST_PER_INODE: Bytes = Bytes::new(1 << 10);
+
     /// Describes a file system with mke2fs' defaults: an inode per 16 KiB, 5 % kept for root.
     pub fn new(size: Bytes, uuid: Uuid, hash_seed: Uuid) -> Self {
         Self {
