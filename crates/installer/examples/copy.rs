@@ -44,6 +44,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         port: Some(port.parse()?),
         accept_new: true,
         options: options.to_vec(),
+        hidden: Vec::new(),
     };
     let ssh = Ssh::connect(&address, &mut |_| {})?;
     let (closure, store) = (&closure, &store);
@@ -58,6 +59,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         substitutes: false,
         keys: &[],
         under: &[],
+        hidden: &[],
         doubts: false,
     };
     eprintln!("{:?}", copy::copy(&order, To::Ssh(&ssh), &mut Quiet)?);

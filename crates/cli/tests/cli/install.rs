@@ -173,6 +173,20 @@ fn passphrases_are_typed_once() {
     assert!(log.contains("cryptsetup luksFormat") && !log.contains(&secret), "{log}");
 }
 
+/// Nobody who is started sees a variable with a passphrase.
+#[test]
+fn a_passphrase_in_the_environment_stays_there() {
+    let installer = Installer::new();
+    installer.fake.encrypted(CRYPTTAB, ENCRYPTED_FSTAB);
+    let arguments = ["-p", "encrypted.toml", "--disk", "vda", "--yes-wipe", "vda"];
+    let keys = ["--stop-after", "format", "--luks-key", "env:SECRET"];
+    let mut command = installer.command(&[&arguments[..], &keys].concat());
+    let output = command.env("SECRET", "correct horse").output().unwrap();
+    assert!(output.status.success(), "{}", shown(installer.fake.dir(), &output));
+    let log = installer.log().join("\n");
+    assert!(log.contains("cryptsetup luksFormat") && !log.contains("secret"), "{log}");
+}
+
 #[test]
 fn hardware_comes_before_the_system() {
     let installer = Installer::new();

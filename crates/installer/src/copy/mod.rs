@@ -34,6 +34,7 @@ pub use error::Error;
 pub use progress::{Hear, Progress, Stage};
 pub use root::gc_root;
 
+use crate::keys;
 use crate::target::{Login, Ssh, Target};
 use server::Server;
 
@@ -52,6 +53,8 @@ pub struct Order<'a> {
     pub keys: &'a [String],
     /// What stands before each command on the target: a lock.
     pub under: &'a [&'a str],
+    /// Sources of keys, whose variables no `nix` gets to see.
+    pub hidden: &'a [keys::Source],
     /// Whether an earlier copy may have been cut off by the target's own end: what is registered may be torn then.
     pub doubts: bool,
 }

@@ -122,6 +122,7 @@ fn run(
     hear: &mut dyn Hear,
 ) -> Result<(), Error> {
     let mut command = Command::new(PROGRAM);
+    server.order.hidden.iter().for_each(|source| source.hide_from(&mut command));
     command.args(SPEAKING).args(from.flags).arg("--no-check-sigs");
     if let Some(url) = from.url {
         command.args(["--from", url]);

@@ -7,15 +7,19 @@ use std::process::{Command, Stdio};
 use calve_image_core::inputs::store_path::StorePath;
 
 use super::Error;
+use crate::keys::Source;
 use crate::target;
 
 /// Makes `link` a link to the system that Nix counts as a root; what it led to before may be collected then.
-/// Tells whether there is a Nix here: where there is none nothing is ever collected.
+/// Tells whether there is a Nix here: where there is none nothing is ever collected. It sees none of the variables
+/// that keys come from.
 ///
 /// # Errors
 /// Nix refused: the path is not registered, or the link cannot be made.
-pub fn gc_root(link: &Path, toplevel: &StorePath) -> Result<bool, Error> {
-    add(&mut Command::new("nix-store"), link, toplevel)
+pub fn gc_root(link: &Path, toplevel: &StorePath, hidden: &[Source]) -> Result<bool, Error> {
+    let mut command = Command::new("nix-store");
+    hidden.iter().for_each(|source| source.hide_from(&mut command));
+    add(&mut command, link, toplevel)
 }
 
 /// Asks a `nix-store` for it.

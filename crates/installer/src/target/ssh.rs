@@ -21,6 +21,7 @@ use tempfile::TempDir;
 
 use super::{Answer, Call, Error, Feed, Kept, Login, Target, child};
 use crate::host_key::PublicKey;
+use crate::keys::Source;
 
 /// Settings of the connection.
 const MASTER: [&str; 9] = [
@@ -69,6 +70,8 @@ pub struct Address {
     pub accept_new: bool,
     /// Further arguments of ssh, as in `NIX_SSHOPTS`.
     pub options: Vec<String>,
+    /// Sources of keys, whose variables ssh does not get to see.
+    pub hidden: Vec<Source>,
 }
 
 /// A connection; it ends with this value.
@@ -205,8 +208,9 @@ impl Ssh {
     }
 
     fn command(&self, settings: &[&str], flags: &[&str]) -> Command {
-        let Address { name, port, accept_new, options } = &self.address;
+        let Address { name, port, accept_new, options, hidden } = &self.address;
         let mut command = Command::new("ssh");
+        hidden.iter().for_each(|source| source.hide_from(&mut command));
         let mut socket = OsString::from("ControlPath=");
         socket.push(self.socket());
         command.arg("-o").arg(socket);

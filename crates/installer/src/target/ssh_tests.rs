@@ -92,6 +92,7 @@ fn a_host_that_is_not_there() {
         port: Some(port),
         accept_new: true,
         options: vec!["-F/dev/null".to_owned()],
+        hidden: Vec::new(),
     };
     let said = connect(&address).unwrap_err().to_string();
     assert!(

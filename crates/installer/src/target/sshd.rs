@@ -118,5 +118,11 @@ pub(crate) fn address(port: u16, directory: &Path, accept_new: bool) -> Address 
         "-oStrictHostKeyChecking=no".to_owned(),
     ];
     let options = options.to_vec();
-    Address { name: "127.0.0.1".to_owned(), port: Some(port), accept_new, options }
+    Address {
+        name: "127.0.0.1".to_owned(),
+        port: Some(port),
+        accept_new,
+        options,
+        hidden: Vec::new(),
+    }
 }

@@ -74,8 +74,13 @@ impl Watch for Heard {
 }
 
 fn ask(fake: &Fake, health: &[&str]) -> (Result<Found, Error>, Vec<String>) {
-    let address =
-        Address { name: "root@web".to_owned(), port: None, accept_new: false, options: Vec::new() };
+    let address = Address {
+        name: "root@web".to_owned(),
+        port: None,
+        accept_new: false,
+        options: Vec::new(),
+        hidden: Vec::new(),
+    };
     let system: StorePath = SYSTEM.parse().unwrap();
     let health: Vec<String> = health.iter().map(|&command| command.to_owned()).collect();
     let order = Order {

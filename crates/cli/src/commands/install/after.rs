@@ -115,7 +115,7 @@ impl<'a> After<'a> {
             user: Some(ticket.user.clone()),
             pin: Pin::Key(unlock.host_key.clone()),
             options: ssh_options()?,
-            hidden: session.wanted.luks.sources().cloned().collect(),
+            hidden: session.wanted.hidden.clone(),
         };
         let order = unlock::Order {
             host: &host,

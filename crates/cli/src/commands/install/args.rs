@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use calve_image_core::inputs::overlay::Overlay;
 use calve_installer::host_key::PrivateKey;
+use calve_installer::keys;
 use calve_installer::steps::{Chown, Phase};
 use calve_installer::target::ssh::Address;
 
@@ -240,6 +241,10 @@ pub(super) struct Wanted {
     pub(super) substitutes: bool,
     pub(super) sender: Sender,
     pub(super) luks: LuksKeys,
+    /// Where those come from, which nobody who is started here gets to see.
+    pub(super) hidden: Vec<keys::Source>,
+    /// Whether the closure is in a store that this machine's Nix does not have.
+    pub(super) is_foreign: bool,
     pub(super) secrets: SecretArgs,
     pub(super) extra_files: Vec<Overlay>,
     pub(super) chown: Vec<Chown>,
@@ -282,7 +287,8 @@ impl Wanted {
         system.source.hidden = luks.sources().cloned().collect();
         let options = ssh_options()?;
         let ConnectionArgs { port, accept_new } = connection;
-        let address = host.map(|name| Address { name, port, accept_new, options });
+        let hidden = system.source.hidden.clone();
+        let address = host.map(|name| Address { name, port, accept_new, options, hidden });
         let system_address = address.clone().map(|address| Address {
             name: after.system_host.unwrap_or(address.name),
             port: after.system_port.or(address.port),
@@ -305,6 +311,8 @@ impl Wanted {
             substitutes: !copy.no_substitute,
             sender: copy.sender,
             luks,
+            hidden: system.source.hidden.clone(),
+            is_foreign: system.source.store.is_some(),
             secrets: args.secrets,
             extra_files: files.extra_files,
             chown: files.chown,

@@ -78,6 +78,7 @@ impl run::Desk for Desk<'_> {
             substitutes: wanted.substitutes,
             keys: &[],
             under: &["flock", "-s", run::BUSY],
+            hidden: &wanted.hidden,
             doubts: self.doubts,
         };
         let started = Instant::now();

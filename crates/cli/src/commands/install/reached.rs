@@ -29,7 +29,10 @@ impl Reached {
     pub(super) fn connect(session: &Session<'_>) -> Result<Self, Failure> {
         let Session { wanted, interrupt, terminal } = *session;
         let (way, is_this) = match &wanted.address {
-            None => (Way::Local(Local::new().stopped_by(interrupt.flag())), true),
+            None => {
+                let local = Local::new().hiding(wanted.hidden.clone());
+                (Way::Local(local.stopped_by(interrupt.flag())), true)
+            }
             Some(address) => {
                 let ssh = Ssh::connect(address, &mut |line| terminal.say(line));
                 let ssh = ssh.map_err(|error| interrupt.or(error))?;

@@ -113,25 +113,22 @@ impl<'a> Work<'a> {
             return Err(Failure::new(Kind::Refused, message));
         }
         let mut header = self.header(reached, job)?;
-        let mut journal = match self.journal.take() {
-            Some(mut journal) => {
-                self.resume(&mut journal, &mut header, (reached, job))?;
-                journal
-            }
-            None => {
-                self.confirm(reached, job)?;
-                Journal::begin(&state.journal(job.geometry.is_some()), &header, &holder())?
-            }
+        let resumed = self.journal.take();
+        let resumed = resumed.map(|journal| self.resume(journal, &mut header, (reached, job)));
+        let resumed = resumed.transpose()?;
+        if resumed.is_none() {
+            self.confirm(reached, job)?;
+        }
+        // Whoever types a passphrase types it for a disk that will be made.
+        let keyring = Keyring::read(&self.keys(job, resumed.as_ref()), interrupt, terminal)?;
+        let mut journal = match resumed {
+            Some(journal) => journal,
+            None => Journal::begin(&state.journal(job.geometry.is_some()), &header, &holder())?,
         };
         let path = journal.path().display().to_string();
         terminal.say(format!("journal   {path}"));
         report.journal = Some(path);
-        let keys = self.keys(job, &journal);
-        let keyring = Keyring::read(&keys, interrupt, terminal)?;
-        if wanted.does(Phase::Copy) && wanted.from.is_none() {
-            // Without Nix nothing here is ever collected.
-            copy::gc_root(&state.root(), job.toplevel())?;
-        }
+        self.keep(&state, job);
         let (host, phases) = (&keyring, &wanted.phases);
         let before: Vec<Phase> =
             phases.iter().copied().filter(|phase| *phase != Phase::Reboot).collect();
@@ -147,6 +144,18 @@ impl<'a> Work<'a> {
         // Whoever comes now finds a machine that is installed.
         drop(journal);
         after.wait(report)
+    }
+
+    /// Keeps this machine's Nix from collecting what the machine runs. Where there is no Nix nothing is collected,
+    /// and what is not this Nix' is not its to collect.
+    fn keep(&self, state: &State, job: &Job<'_>) {
+        let Session { wanted, terminal, .. } = *self.session;
+        if !wanted.does(Phase::Copy) || wanted.from.is_some() || wanted.is_foreign {
+            return;
+        }
+        if let Err(error) = copy::gc_root(&state.root(), job.toplevel(), &wanted.hidden) {
+            terminal.say(format!("warning: the system may be collected on this machine: {error}"));
+        }
     }
 
     fn header(&self, reached: &Reached, job: &Job<'_>) -> Result<Header, Failure> {
@@ -169,20 +178,21 @@ impl<'a> Work<'a> {
     /// Goes on; a disk that nobody can tell from others has to be confirmed again.
     fn resume(
         &self,
-        journal: &mut Journal,
+        mut journal: Journal,
         header: &mut Header,
         (reached, job): (&Reached, &Job<'_>),
-    ) -> Result<(), Failure> {
+    ) -> Result<Journal, Failure> {
         match journal.resume(header) {
             Err(journal::Error::Unsure { .. }) => {
                 self.ask(reached, job)?;
                 for known in header.disks.values_mut() {
                     known.is_vouched = true;
                 }
-                Ok(journal.resume(header)?)
+                journal.resume(header)?;
             }
-            resumed => Ok(resumed?),
+            resumed => resumed?,
         }
+        Ok(journal)
     }
 
     /// Shows what will be, and asks where something is lost.
@@ -213,7 +223,8 @@ impl<'a> Work<'a> {
     }
 
     /// The keys to read. Volumes that are made already have theirs; a recovery key has then been shown.
-    fn keys(&self, job: &Job<'_>, journal: &Journal) -> Vec<Keys> {
+    fn keys(&self, job: &Job<'_>, journal: Option<&Journal>) -> Vec<Keys> {
+        let is_done = |step: &Step| journal.is_some_and(|journal| journal.is_done(&step.name));
         let makes = |step: &&Step, name: &str| {
             step.phase == Phase::Format
                 && step.commands().iter().any(|command| {
@@ -223,8 +234,7 @@ impl<'a> Work<'a> {
         let keys = job.keys.iter().cloned().map(|mut keys| {
             let made = job.steps.iter().filter(|step| makes(step, &keys.name));
             let mut made = made.peekable();
-            let is_made = job.geometry.is_none()
-                || (made.peek().is_some() && made.all(|step| journal.is_done(&step.name)));
+            let is_made = job.geometry.is_none() || (made.peek().is_some() && made.all(is_done));
             if is_made {
                 keys.is_set = true;
                 keys.recovery = false;

@@ -73,7 +73,8 @@ pub(crate) fn run(args: Args, terminal: Terminal) -> Result<(), Failure> {
         None => Survey::of(&Local::new(), true)?,
         Some(name) => {
             let options = ssh_options()?;
-            let address = Address { name, port: args.port, accept_new: args.accept_new, options };
+            let Args { port, accept_new, .. } = args;
+            let address = Address { name, port, accept_new, options, hidden: Vec::new() };
             Survey::of(&Ssh::connect(&address, &mut |line| terminal.say(line))?, false)?
         }
     };

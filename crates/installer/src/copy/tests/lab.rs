@@ -80,6 +80,7 @@ impl Lab {
             substitutes: false,
             keys: &[],
             under: &[],
+            hidden: &[],
             doubts: false,
         }
     }
