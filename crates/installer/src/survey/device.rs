@@ -161,9 +161,11 @@ fn model(host: &Host, node: &Path) -> Option<String> {
 
 /// What a device hangs on: the nearest bus on its way from the machine that people have a name for.
 fn bus(node: &Path) -> Option<&'static str> {
-    const BUSES: [(&str, &str); 7] = [
+    const BUSES: [(&str, &str); 8] = [
         ("usb", "USB"),
         ("nvme", "NVMe"),
+        // A drive that may be reached in several ways hangs on none of them.
+        ("nvme-subsys", "NVMe"),
         ("mmc", "MMC"),
         ("ata", "SATA"),
         ("virtio", "virtio"),
@@ -178,4 +180,17 @@ fn bus(node: &Path) -> Option<&'static str> {
         })
     };
     BUSES.into_iter().find(|(word, _)| on_the_way(word)).map(|(_, bus)| bus)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_drive_with_several_ways_to_it_is_no_virtual_one() {
+        let bus = |node: &str| bus(Path::new("/sys/devices").join(node).as_path());
+        assert_eq!(bus("pci0000:00/0000:00:1d.0/nvme/nvme0/nvme0n1"), Some("NVMe"));
+        assert_eq!(bus("virtual/nvme-subsystem/nvme-subsys0/nvme0n1"), Some("NVMe"));
+        assert_eq!(bus("virtual/block/dm-0"), Some("virtual"));
+    }
 }
