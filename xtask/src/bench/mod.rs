@@ -13,10 +13,12 @@
 //! - [`archive`]: the comparisons for compressed archives
 //! - [`iso`]: the comparison for installation media
 //! - [`luks`]: the comparisons for encrypted volumes
+//! - [`install`]: the comparison for copying a closure to a machine
 //! - [`verdict`]: promises beside figures
 
 mod archive;
 mod disk;
+mod install;
 mod iso;
 mod luks;
 mod measure;
@@ -50,6 +52,8 @@ enum Subject {
     Iso(iso::Args),
     /// Encrypted volumes, beside plain ones, cryptsetup, OpenSSL and the peers.
     Luks(How),
+    /// A closure copied over SSH, beside nix copy.
+    Install(install::Args),
 }
 
 /// What all benchmarks ask.
@@ -108,6 +112,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
         Subject::Archive(args) => ("archive", archive::run(args)?, &args.how),
         Subject::Iso(args) => ("iso", iso::run(args)?, &args.how),
         Subject::Luks(how) => ("luks", luks::run(how)?, how),
+        Subject::Install(args) => ("install", install::run(args)?, &args.how),
     };
     say(&text);
     if how.write {

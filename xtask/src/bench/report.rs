@@ -14,7 +14,7 @@ use crate::repo;
 /// What stands above all sections.
 const PREAMBLE: &str = "# Benchmarks
 
-Made by `cargo xtask bench disk|archive|iso|luks --write`. Medians; every round runs every contender once, in
+Made by `cargo xtask bench disk|archive|iso|luks|install --write`. Medians; every round runs every contender once, in
 turn, and is timed up to `sync -f`. Peak memory is that of the largest process. Only ratios within one table mean anything: the
 machine is shared.
 ";
