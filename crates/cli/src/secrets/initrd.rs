@@ -39,12 +39,12 @@ pub(crate) struct SecretArgs {
     initrd_secret: Vec<Assigned>,
 
     /// Let the disk be unlocked over SSH: give the initrd a new host key, or that of FILE, and write
-    /// OUT.known_hosts and OUT.unlock.toml for `calve unlock`
+    /// known_hosts and unlock.toml for `calve unlock`, called after the image or the host
     #[arg(long, value_name = "generate|FILE", num_args = 0..=1, require_equals = true)]
     #[arg(default_missing_value = GENERATE)]
     unlock_ssh: Option<KeySource>,
 
-    /// Where the machine is reached while it waits to be unlocked, for OUT.unlock.toml
+    /// Where the machine is reached while it waits to be unlocked, for unlock.toml
     #[arg(long, value_name = "HOST[:PORT]", requires = "unlock_ssh")]
     unlock_host: Option<UnlockHost>,
 

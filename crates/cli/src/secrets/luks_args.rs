@@ -20,8 +20,7 @@ pub(crate) struct LuksArgs {
     #[arg(long, value_name = "[NAME=]SOURCE")]
     luks_key: Vec<KeyArg<Named>>,
 
-    /// Make a recovery key of the encrypted volume NAME, or of each; it is shown once, when the image is
-    /// complete
+    /// Make a recovery key of the encrypted volume NAME, or of each; it is shown once, when it opens it
     #[arg(
         long,
         value_name = "NAME",

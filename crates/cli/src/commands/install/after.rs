@@ -5,13 +5,13 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Instant;
 
 use calve_image_core::inputs::store_path::StorePath;
 use calve_installer::host_key::PublicKey;
 use calve_installer::journal::Journal;
-use calve_installer::target::ssh::Address;
 use calve_installer::unlock::{self, Host, Keeper, Pin, Question};
-use calve_installer::verify::{self, News, Order, Verified, Watch, key};
+use calve_installer::verify::{self, News, Order, Watch, key};
 use zeroize::Zeroizing;
 
 use super::Session;
@@ -82,6 +82,7 @@ impl<'a> After<'a> {
         let Steps { session, reached, job, keyring } = self.steps;
         let Some(address) = &session.wanted.system_address else { return Ok(()) };
         let patience = session.wanted.patience;
+        let restarted = Instant::now();
         let mut listener = Listener { session, keyring: Some(keyring), host: &address.name };
         verify::wait_gone(reached.target(), patience, &mut listener).map_err(stopped::after)?;
         if let Some(unlock) = &self.unlock {
@@ -101,7 +102,11 @@ impl<'a> After<'a> {
         };
         let verified = verify::verify(&order, &mut listener).map_err(stopped::after)?;
         report.runs(&verified);
-        session.terminal.say(installed(address, job.toplevel(), &verified));
+        let after = restarted.elapsed().as_secs();
+        let system = job.toplevel();
+        session
+            .terminal
+            .say(format!("installed {} runs {system}, {after} s after its restart", address.name));
         Ok(())
     }
 
@@ -154,14 +159,9 @@ pub(super) fn look(session: &Session<'_>, state: &State, journal: &Journal) -> R
         patience: session.wanted.patience,
     };
     let mut listener = Listener { session, keyring: None, host: &address.name };
-    let verified = verify::verify(&order, &mut listener).map_err(stopped::after)?;
-    session.terminal.say(installed(address, &toplevel, &verified));
+    verify::verify(&order, &mut listener).map_err(stopped::after)?;
+    session.terminal.say(format!("installed {} runs {toplevel}", address.name));
     Ok(())
-}
-
-fn installed(address: &Address, toplevel: &StorePath, verified: &Verified) -> String {
-    let after = (verified.reached + verified.settled).as_secs();
-    format!("installed {} runs {toplevel}, {after} s after its restart", address.name)
 }
 
 /// Where the machine is while it waits to be unlocked: what was said, else where its installer was.
