@@ -1,7 +1,7 @@
 //! That nobody else works on a target, and that nothing runs there beside what is run now.
 //!
 //! Two locks, of flock(1), below `/run/calve`. One is held by a command that runs for as long as the installation, and
-//! ends with its connection: it says who is there. The other is held by every command while it runs, and by
+//! ends with its connection: it says who is there, and takes the journal's lines, which so cost no session of their own. The other is held by every command while it runs, and by
 //! what it started: a command whose operator was killed runs on, and the next one waits for its end.
 //!
 //! A connection that was cut may be held by the target for hours, and the lock with it. Whoever has the journal of the
@@ -20,38 +20,60 @@ pub(super) const MINUTES: u32 = 10;
 /// The exit code that says that this was not long enough; no other program of ours has it.
 pub(super) const STILL_BUSY: i32 = 91;
 
+/// What it says when it has a line.
+const NOTED: &str = "noted";
+
 /// What runs on the target.
 const SCRIPT: &str = include_str!("lock.sh");
 
-/// Takes the target: nobody else works on it until what comes back is dropped.
-pub(super) fn take(target: &dyn Target, journal: &Journal) -> Result<Kept, Error> {
-    let who = journal.holder().map(ToString::to_string).unwrap_or_default();
-    let who = shown(&who);
-    let words = ["sh", "-c", SCRIPT, "lock", journal.token(), &who];
-    let kept = target.keep(&Call { as_root: true, ..Call::new(&words) }).map_err(failed)?;
-    match kept.line().split_once(' ') {
-        None if kept.line() == "free" => Ok(kept),
-        Some(("held", holder)) => Err(Error::Locked { holder: shown(holder) }),
-        Some(_) | None => Err(Error::Prepare { said: shown(kept.line()) }),
+/// Nobody else works on a target until this is dropped; it has the journal's copy there.
+#[derive(Debug)]
+pub(super) struct Lock {
+    kept: Kept,
+}
+
+impl Lock {
+    /// Takes a target.
+    pub(super) fn take(target: &dyn Target, journal: &Journal) -> Result<Self, Error> {
+        let who = journal.holder().map(ToString::to_string).unwrap_or_default();
+        let who = shown(&who);
+        let words = ["sh", "-c", SCRIPT, "lock", journal.token(), &who];
+        let kept = target.keep(&Call { as_root: true, ..Call::new(&words) }).map_err(failed)?;
+        match kept.line().split_once(' ') {
+            None if ["free", "busy"].contains(&kept.line()) => Ok(Self { kept }),
+            Some(("held", holder)) => Err(Error::Locked { holder: shown(holder) }),
+            Some(_) | None => Err(Error::Prepare { said: shown(kept.line()) }),
+        }
+    }
+
+    /// Tells whether something still ran there when it was taken.
+    pub(super) fn is_busy(&self) -> bool {
+        self.kept.line() == "busy"
+    }
+
+    /// Gives the target the whole journal; tells whether it has it.
+    pub(super) fn note_all(&mut self, lines: &str) -> Result<bool, target::Error> {
+        let text = format!("anew {}\n{}", lines.lines().count(), lines.trim_end());
+        Ok(self.kept.ask(&text)? == NOTED)
+    }
+
+    /// Gives the target a line; `is_done`: when all that was done is on its disks.
+    pub(super) fn note(&mut self, line: &str, is_done: bool) -> Result<bool, target::Error> {
+        let word = if is_done { "done" } else { "begun" };
+        Ok(self.kept.ask(&format!("{word} {}", line.trim_end()))? == NOTED)
     }
 }
 
 /// Waits for what somebody left running there.
-pub(super) fn wait(target: &dyn Target, waits: &mut dyn FnMut()) -> Result<(), Error> {
-    let code = STILL_BUSY.to_string();
-    let at_once = ["flock", "-n", "-E", &code, BUSY, "true"];
-    let answer = target.call(&Call { as_root: true, ..Call::new(&at_once) }).map_err(failed)?;
-    if answer.code != Some(STILL_BUSY) {
-        if answer.is_good() {
-            return Ok(());
-        }
-        return Err(Error::Prepare { said: answer.last_words().to_owned() });
-    }
-    waits();
+pub(super) fn wait(target: &dyn Target) -> Result<(), Error> {
     let words = ["true".to_owned()];
-    let patient = alone(&words);
-    let answer = target.call(&Call { as_root: true, ..Call::new(&patient) }).map_err(failed)?;
-    if answer.is_good() { Ok(()) } else { Err(Error::Busy { minutes: MINUTES }) }
+    let answer = target.call(&Call { as_root: true, ..Call::new(&alone(&words)) });
+    let answer = answer.map_err(failed)?;
+    match answer.code {
+        Some(0) => Ok(()),
+        Some(STILL_BUSY) => Err(Error::Busy { minutes: MINUTES }),
+        Some(_) | None => Err(Error::Prepare { said: shown(answer.last_words()) }),
+    }
 }
 
 /// The words of a command that runs alone on its machine.

@@ -1,5 +1,6 @@
-# Holds the machine for one installation for as long as somebody holds this command's input, and says "free" when it does;
-# else says "held" and who has it. Arguments: what nobody else's journal has, and who asks.
+# Holds the machine for one installation for as long as somebody holds this command's input, and takes the lines of its
+# journal. Says "free" when it does, or "busy" while something still runs that another one left; else "held" and who has it.
+# Arguments: what nobody else's journal has, and who asks.
 umask 077
 mkdir -p /run/calve && cd /run/calve || exit 1
 command -v flock >/dev/null || { echo "there is no flock here" >&2; exit 1; }
@@ -29,5 +30,18 @@ if ! flock -n 9; then
   flock -w 20 9 || held
 fi
 printf '%s\n' "$1" "$$" "$2, held there by process $$" >holder
-echo free
-exec cat >/dev/null
+if flock -n busy true; then echo free; else echo busy; fi
+
+# One word, and a line of the journal, or how many of them: what was done is on the disk before that is noted.
+while read -r word line; do
+  [ "$word" != done ] || sync
+  if [ "$word" = anew ]; then
+    : >journal
+    count=$line
+  else
+    count=0
+    printf '%s\n' "$line" >>journal
+  fi && while [ "$count" -gt 0 ]; do
+    read -r line && printf '%s\n' "$line" >>journal && count=$((count - 1)) || exit 1
+  done && echo noted || echo failed
+done

@@ -28,13 +28,12 @@ pub use error::{Ended, Error};
 pub use lock::{BUSY, holder, journal_of};
 pub use state::State;
 
+use lock::Lock;
+
 use crate::journal::Journal;
 use crate::steps::{Action, Input, Phase, Step};
 use crate::survey::Identity;
-use crate::target::{self, Call, Kept, Target};
-
-/// Takes lines on the target's copy of the journal; nothing that was done before may be lost after them.
-const NOTE: &str = "umask 077; [ \"$1\" = begun ] || sync; exec cat >>/run/calve/journal";
+use crate::target::{self, Call, Target};
 
 /// Who has what commands read, and is told what happens.
 pub trait Desk {
@@ -128,11 +127,11 @@ impl Run<'_> {
         let is_had = |journal: &Journal, step: &Step| {
             is_restarted || (!step.is_volatile && journal.is_done(&step.name))
         };
-        let mut lock = if steps.iter().all(|step| is_had(self.journal, step)) {
-            None
-        } else {
-            Some(self.prepare().map_err(|error| self.at_first(error))?)
-        };
+        if steps.iter().all(|step| is_had(self.journal, step)) {
+            steps.iter().for_each(|step| self.desk.tell(News::Skips(step)));
+            return Ok(Done { done: 0, skipped: steps.len(), after: begun.elapsed() });
+        }
+        let mut lock = self.prepare().map_err(|error| self.at_first(error))?;
         for step in steps {
             if is_had(self.journal, step) {
                 self.desk.tell(News::Skips(step));
@@ -142,39 +141,30 @@ impl Run<'_> {
             if self.desk.is_over() {
                 return Err(Error::Interrupted { step: None, state: self.state() });
             }
-            if lock.as_mut().is_some_and(Kept::is_over) {
-                // Or the connection, which would say so.
-                self.target
-                    .call(&Call::new(&["true"]))
-                    .map_err(|source| self.lost(step, source))?;
-                return Err(Error::LockLost { state: self.state() });
-            }
-            self.step(step)?;
+            self.step(&mut lock, step)?;
             counted.done += 1;
         }
-        drop(lock);
         Ok(Done { after: begun.elapsed(), ..counted })
     }
 
     /// Takes the target, and gives it the journal.
-    fn prepare(&mut self) -> Result<Kept, Error> {
-        let lock = lock::take(self.target, self.journal)?;
-        lock::wait(self.target, &mut || self.desk.tell(News::Waits))?;
-        let text = self.journal.shared();
-        let words = ["sh", "-c", "umask 077; exec cat >/run/calve/journal"];
-        let call = Call { input: text.as_bytes(), as_root: true, ..Call::new(&words) };
-        let answer = self.target.call(&call).map_err(lock::failed)?;
-        if !answer.is_good() {
-            return Err(Error::Prepare { said: answer.last_words().to_owned() });
+    fn prepare(&mut self) -> Result<Lock, Error> {
+        let mut lock = Lock::take(self.target, self.journal)?;
+        if lock.is_busy() {
+            self.desk.tell(News::Waits);
+            lock::wait(self.target)?;
         }
-        Ok(lock)
+        if lock.note_all(&self.journal.shared()).map_err(lock::failed)? {
+            return Ok(lock);
+        }
+        Err(unwritten())
     }
 
-    fn step(&mut self, step: &Step) -> Result<(), Error> {
+    fn step(&mut self, lock: &mut Lock, step: &Step) -> Result<(), Error> {
         let begun = Instant::now();
         self.desk.tell(News::Begins(step));
         self.journal.begin_step(&step.name)?;
-        self.note(step, false)?;
+        self.note(lock, step, false)?;
         let is_last = match &step.action {
             Action::Run(commands) => {
                 commands.iter().try_for_each(|command| self.command(step, command))?;
@@ -198,7 +188,7 @@ impl Run<'_> {
             }
         };
         if !is_last {
-            self.note(step, true)?;
+            self.note(lock, step, true)?;
         }
         self.journal.end_step(&step.name)?;
         self.desk.tell(News::Ends { step, after: begun.elapsed() });
@@ -216,16 +206,20 @@ impl Run<'_> {
     }
 
     /// Notes on the target that a step begins, or is done.
-    fn note(&self, step: &Step, is_done: bool) -> Result<(), Error> {
+    fn note(&self, lock: &mut Lock, step: &Step, is_done: bool) -> Result<(), Error> {
         let line = Journal::step_line(&step.name, is_done);
-        let word = if is_done && !step.is_volatile { "done" } else { "begun" };
-        let words = ["sh", "-c", NOTE, "note", word];
-        let call = Call { input: line.as_bytes(), as_root: true, ..Call::new(&words) };
-        let answer = self.target.call(&call).map_err(|source| self.lost(step, source))?;
-        if answer.is_good() {
-            return Ok(());
+        match lock.note(&line, is_done && !step.is_volatile) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(unwritten()),
+            Err(target::Error::Interrupted) => Err(self.interrupted(step)),
+            Err(_) => {
+                // The lock is gone, or the connection, which says so.
+                self.target
+                    .call(&Call::new(&["true"]))
+                    .map_err(|source| self.lost(step, source))?;
+                Err(Error::LockLost { state: self.state() })
+            }
         }
-        Err(Error::Prepare { said: answer.last_words().to_owned() })
     }
 
     fn state(&self) -> State {
@@ -250,4 +244,8 @@ impl Run<'_> {
         }
         Error::Target { step: step.name.clone(), source, state: self.state() }
     }
+}
+
+fn unwritten() -> Error {
+    Error::Prepare { said: "its journal cannot be written".to_owned() }
 }

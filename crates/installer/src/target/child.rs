@@ -8,6 +8,7 @@
 use std::io::{self, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
@@ -32,7 +33,7 @@ const GRACE: Duration = Duration::from_secs(3);
 /// Runs a program to its end; `feed` writes what it reads.
 pub(super) fn run(
     command: &mut Command,
-    stop: &AtomicBool,
+    stop: &Arc<AtomicBool>,
     feed: &mut Feed<'_>,
 ) -> Result<Answer, Error> {
     let mut running = Running::start(command)?;
@@ -165,20 +166,21 @@ pub(super) fn next<T>(receiver: &Receiver<T>, stop: &AtomicBool) -> Result<Optio
 }
 
 /// The input of a program: takes what it reads, and nothing after a stop.
-struct Sink<'s> {
+#[derive(Debug)]
+pub(super) struct Sink {
     stdin: ChildStdin,
-    stop: &'s AtomicBool,
+    stop: Arc<AtomicBool>,
 }
 
-impl<'s> Sink<'s> {
-    fn new(stdin: ChildStdin, stop: &'s AtomicBool) -> io::Result<Self> {
+impl Sink {
+    pub(super) fn new(stdin: ChildStdin, stop: &Arc<AtomicBool>) -> io::Result<Self> {
         // Only this end of the pipe: the program's waits as it always does.
         fcntl_setfl(&stdin, fcntl_getfl(&stdin)? | OFlags::NONBLOCK)?;
-        Ok(Self { stdin, stop })
+        Ok(Self { stdin, stop: Arc::clone(stop) })
     }
 }
 
-impl Write for Sink<'_> {
+impl Write for Sink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let tick = Timespec::try_from(TICK).ok();
         loop {
@@ -209,7 +211,7 @@ mod tests {
     use super::*;
 
     fn run_with(command: &mut Command, input: &[u8]) -> Result<Answer, Error> {
-        run(command, &AtomicBool::new(false), &mut |sink| sink.write_all(input))
+        run(command, &Arc::default(), &mut |sink| sink.write_all(input))
     }
 
     #[test]
@@ -242,7 +244,7 @@ mod tests {
         let mut says = Command::new("sh");
         says.args(["-c", &nap]);
         for (mut command, input) in [(reads, vec![0; 1 << 20]), (says, vec![]), (closed, vec![])] {
-            let stop = AtomicBool::new(false);
+            let stop = Arc::new(AtomicBool::new(false));
             let begun = Instant::now();
             thread::scope(|scope| {
                 scope.spawn(|| {

@@ -3,24 +3,35 @@
 //! Its input is a pipe from this process and holds nothing, so that it sees an end there when it is dropped,
 //! and also when this process is killed, or the machine switched off: whatever it stands for ends then.
 
-use std::io::{self, BufRead, BufReader, Write};
-use std::process::{ChildStdin, Command};
-use std::sync::atomic::AtomicBool;
-use std::sync::mpsc::channel;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 use std::time::Duration;
 
-use super::child::{self, Running};
+use super::child::{self, Running, Sink};
 use super::{Call, Error};
 
 /// How long it may take to notice that its input ended.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// The longest line that is listened to.
+const LONGEST: u64 = 64 << 10;
+
+/// How many lines that nobody asked for are kept.
+const LINES: usize = 16;
+
 /// A command that runs until this is dropped.
 #[derive(Debug)]
 pub struct Kept {
+    /// What it is, as a shell reads it.
+    call: String,
     line: String,
-    stdin: Option<ChildStdin>,
+    stdin: Option<Sink>,
+    lines: Receiver<Vec<u8>>,
+    stop: Arc<AtomicBool>,
     running: Running,
 }
 
@@ -29,51 +40,53 @@ impl Kept {
     pub(super) fn start(
         command: &mut Command,
         call: &Call<'_>,
-        stop: &AtomicBool,
+        stop: &Arc<AtomicBool>,
     ) -> Result<Self, Error> {
         let mut running = Running::start(command)?;
-        let mut stdin = running.child.stdin.take();
+        let stdin = running.child.stdin.take().map(|stdin| Sink::new(stdin, stop));
+        let mut stdin = stdin.transpose().map_err(|source| running.talk(source))?;
         if let Some(stdin) = &mut stdin {
             // One that does not read it says why.
             let _ = stdin.write_all(call.input);
         }
         let err = running.child.stderr.take().map(child::collect);
-        let (sender, lines) = channel();
+        let (sender, lines) = sync_channel(LINES);
         if let Some(stdout) = running.child.stdout.take() {
-            thread::spawn(move || {
-                let mut stdout = BufReader::new(stdout);
-                let mut line = Vec::new();
-                let heard =
-                    stdout.read_until(b'\n', &mut line).is_ok_and(|_| line.ends_with(b"\n"));
-                if heard && sender.send(line).is_ok() {
-                    drop(sender);
-                    // It must not wait for somebody who reads the rest.
-                    let _ = io::copy(&mut stdout, &mut io::sink());
-                }
-            });
+            thread::spawn(move || listen(BufReader::new(stdout), &sender));
         }
-        match child::next(&lines, stop)? {
+        let (call, stop) = (call.line(), Arc::clone(stop));
+        let mut kept = Self { call, line: String::new(), stdin, lines, stop, running };
+        match child::next(&kept.lines, &kept.stop)? {
             Some(line) => {
-                let line = String::from_utf8_lossy(&line).trim_end().to_owned();
-                Ok(Self { line, stdin, running })
+                kept.line = text(&line);
+                Ok(kept)
             }
             None => {
-                drop(stdin);
-                let said = running.said(err, stop)?;
-                let said = String::from_utf8_lossy(&said).trim_end().to_owned();
-                Err(Error::Silent { line: call.line(), said })
+                kept.stdin = None;
+                let said = kept.running.said(err, &kept.stop)?;
+                Err(Error::Silent { line: kept.call.clone(), said: text(&said) })
             }
         }
+    }
+
+    /// Gives it lines, and waits for the line with which it answers.
+    ///
+    /// # Errors
+    /// It has ended, or its connection has, or somebody said stop.
+    pub fn ask(&mut self, lines: &str) -> Result<String, Error> {
+        let given = self.stdin.as_mut().map(|stdin| writeln!(stdin, "{lines}"));
+        let answer = match given {
+            Some(Ok(())) => child::next(&self.lines, &self.stop)?,
+            Some(Err(_)) if self.stop.load(Ordering::Relaxed) => return Err(Error::Interrupted),
+            Some(Err(_)) | None => None,
+        };
+        let silent = || Error::Silent { line: self.call.clone(), said: String::new() };
+        answer.map(|line| text(&line)).ok_or_else(silent)
     }
 
     /// The first line that it said.
     pub fn line(&self) -> &str {
         &self.line
-    }
-
-    /// Tells whether it has ended by itself, or its connection has.
-    pub fn is_over(&mut self) -> bool {
-        !matches!(self.running.ended(), Ok(None))
     }
 }
 
@@ -84,6 +97,23 @@ impl Drop for Kept {
     }
 }
 
+/// Hands on what it says, line by line; it must not wait for somebody who reads them.
+fn listen(mut stdout: impl BufRead, sender: &SyncSender<Vec<u8>>) {
+    loop {
+        let mut line = Vec::new();
+        let heard = stdout.by_ref().take(LONGEST).read_until(b'\n', &mut line);
+        if !heard.is_ok_and(|count| count > 0) {
+            return;
+        }
+        // The first that come are those that were asked for.
+        let _ = sender.try_send(line);
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).trim_end().to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,7 +121,7 @@ mod tests {
     fn start(script: &str) -> Result<Kept, Error> {
         let mut command = Command::new("sh");
         let call = Call { input: b"word\n", ..Call::new(&["script"]) };
-        Kept::start(command.args(["-c", script]), &call, &AtomicBool::new(false))
+        Kept::start(command.args(["-c", script]), &call, &Arc::default())
     }
 
     #[test]
@@ -101,14 +131,33 @@ mod tests {
         let script = format!("read word; echo \"$word here\"; cat; touch {}", ended.display());
         let mut kept = start(&script).unwrap();
         assert_eq!(kept.line(), "word here");
-        assert!(!kept.is_over() && !ended.exists());
+        assert!(kept.running.ended().unwrap().is_none() && !ended.exists());
         drop(kept);
         assert!(ended.exists());
         // What it says later waits for nobody.
         let mut kept = start("echo here; head -c 1000000 /dev/zero; exit 3").unwrap();
-        while !kept.is_over() {
+        while kept.running.ended().unwrap().is_none() {
             thread::sleep(Duration::from_millis(5));
         }
+    }
+
+    #[test]
+    fn it_answers_what_it_is_asked_until_it_is_gone() {
+        let mut kept = start(
+            "read word; echo here; while read a b; do echo \"$b $a\"; [ $a != 3 ] || exit; done",
+        )
+        .unwrap();
+        for number in 1..4 {
+            assert_eq!(kept.ask(&format!("{number} of")).unwrap(), format!("of {number}"));
+        }
+        assert!(matches!(kept.ask("4 of"), Err(Error::Silent { .. })));
+        let stop = Arc::new(AtomicBool::new(false));
+        let mut command = Command::new("sh");
+        let call = Call::new(&["script"]);
+        let mut kept =
+            Kept::start(command.args(["-c", "echo here; exec sleep 100"]), &call, &stop).unwrap();
+        stop.store(true, Ordering::Relaxed);
+        assert!(matches!(kept.ask("anything"), Err(Error::Interrupted)));
     }
 
     #[test]

@@ -85,7 +85,7 @@ pub struct Ssh {
     login: Login,
     stop: Arc<AtomicBool>,
     /// Keeps the connection while it lives; a host that allows one session only has none.
-    anchor: Option<Kept>,
+    anchor: Option<Box<Kept>>,
 }
 
 impl Ssh {
@@ -151,7 +151,7 @@ impl Ssh {
         }
         ssh.login = ssh.whoever()?;
         ssh.anchor = match ssh.keep(&Call::new(&ANCHOR)) {
-            Ok(anchor) => Some(anchor),
+            Ok(anchor) => Some(Box::new(anchor)),
             Err(Error::Silent { .. }) => None,
             Err(error) => return Err(error),
         };
