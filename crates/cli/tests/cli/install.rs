@@ -1,6 +1,8 @@
 //! `calve install`, on a machine that never was: everything that can fail is found before its disk is touched.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 
 use rustix::process::Signal;
 
@@ -185,6 +187,31 @@ fn a_passphrase_in_the_environment_stays_there() {
     assert!(output.status.success(), "{}", shown(installer.fake.dir(), &output));
     let log = installer.log().join("\n");
     assert!(log.contains("cryptsetup luksFormat") && !log.contains("secret"), "{log}");
+}
+
+/// GNU tar reads what is sent.
+#[test]
+fn files_for_the_new_system_are_sent_as_a_tar_stream() {
+    let installer = Installer::new();
+    let extra = installer.fake.dir().join("extra/etc/app");
+    fs::create_dir_all(&extra).unwrap();
+    fs::write(extra.join("token"), "t").unwrap();
+    fs::set_permissions(extra.join("token"), fs::Permissions::from_mode(0o600)).unwrap();
+    let phases = "partition,format,mount,install";
+    let arguments = ["--disk", "vda", "--yes-wipe", "vda", "--phases", phases];
+    let files = ["--extra-files", "extra", "--chown", "/etc/app=1000:100", "--json"];
+    let said = run(&installer, &[&arguments[..], &files].concat());
+    assert!(said.starts_with("exit code: 0\n"), "{said}");
+    assert!(said.contains(r#""name": "extra files 0","#), "{said}");
+    let mut list = Command::new("tar");
+    list.args(["--numeric-owner", "-tvf"]).arg(installer.path("sent.tar"));
+    let list = list.output().unwrap();
+    let list = String::from_utf8(list.stdout).unwrap();
+    assert!(list.contains("-rw------- 0/0") && list.contains(" etc/app/token"), "{list}");
+    let log = installer.log();
+    let after = log.iter().skip_while(|line| !line.starts_with("tar "));
+    let programs: Vec<&str> = after.filter_map(|line| line.split(' ').next()).collect();
+    assert_eq!(programs, ["tar", "chown", "nixos-install"], "{log:#?}");
 }
 
 #[test]

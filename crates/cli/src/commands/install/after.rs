@@ -42,7 +42,7 @@ impl<'a> After<'a> {
         let Steps { session, reached, job, .. } = *steps;
         let target = reached.target();
         let boot = verify::boot_id(target)?;
-        let ask = |path: &String| key::public_key(target, path);
+        let ask = |path: &String| key::public_key(target, path).map_err(stopped::after);
         // A system without a key has no server either, or makes one that nobody can know yet.
         let system_key = job.host_key_file.as_ref().map(ask).transpose()?;
         let initrd_key = job.initrd_key_file.as_ref().map(ask).transpose()?;

@@ -13,12 +13,13 @@ use calve_installer::steps::{Action, Input, ROOT, Step};
 use calve_installer::target::Target;
 
 use super::Session;
-use super::args::{HostKeyArg, Sender};
+use super::args::Sender;
 use super::copying::Copying;
 use super::files;
 use super::job::Job;
 use super::reached::Reached;
 use super::report::{Copy, Outcome, Report};
+use super::wanted::HostKeyArg;
 use crate::failure::Failure;
 use crate::secrets::keyring::Keyring;
 

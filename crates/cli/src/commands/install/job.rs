@@ -5,25 +5,21 @@
 
 use calve_image_core::boot::initrd_secrets::Wanted as Secrets;
 use calve_image_core::disk::{DiskSize, Geometry, Layout, LayoutError};
-use calve_image_core::formats::Input;
 use calve_image_core::formats::disk::{self, Checked, DiskSpec};
 use calve_image_core::ids::Ids;
 use calve_image_core::inputs::etc_dir::EtcDir;
-use calve_image_core::inputs::secret_appender::{Appended, Origin};
 use calve_image_core::inputs::store_path::StorePath;
 use calve_image_core::tree::TreePath;
 use calve_image_core::units::SectorSize;
-use calve_installer::host_key::Algorithm;
 use calve_installer::refuse;
 use calve_installer::steps::{
-    self, Engine, Existing, Finish, HostKeyWay, Input as Reads, Phase, Place, ROOT, Spot, Step,
+    self, Engine, Existing, Finish, Input as Reads, Phase, Place, Spot, Step,
 };
 use calve_installer::survey::{Device, Disk};
 
-use super::args::HostKeyArg;
 use super::disk_arg::MAIN;
 use super::reached::Reached;
-use super::{Session, chosen, refused};
+use super::{Session, chosen, host_keys, refused};
 use crate::blueprint::{Blueprint, Subject};
 use crate::failure::{Failure, Kind};
 use crate::findings;
@@ -113,7 +109,7 @@ impl<'a> Job<'a> {
             steps: Vec::new(),
             keys: Vec::new(),
             etc: disk::etc(input).map_err(disk::Error::from)?,
-            has_server: has_server(input)?,
+            has_server: host_keys::has_server(input)?,
             host_key_file: None,
             initrd_key_file: None,
             geometry,
@@ -155,70 +151,6 @@ impl<'a> Job<'a> {
         let steps = steps::install(&finish).map_err(|error| Failure::new(Kind::Refused, error))?;
         self.initrd_key_file = self.initrd_key(&secrets)?;
         Ok(steps)
-    }
-
-    /// Where the initrd's host key is put, which is where the closure reads it.
-    fn initrd_key(&self, secrets: &[Appended]) -> Result<Option<String>, Failure> {
-        let Some(unlock) = &self.load.given.unlock else { return Ok(None) };
-        let key = secrets.iter().find(|secret| secret.dest == unlock.door.dest);
-        match key.map(|key| &key.origin) {
-            Some(Origin::File(from)) => self.below_root(from).map(Some),
-            Some(Origin::Store(_)) | None => Ok(None),
-        }
-    }
-
-    /// Where a path of the new system lies while it is installed.
-    fn below_root(&self, path: &TreePath) -> Result<String, Failure> {
-        let path = self.etc.place(path).map_err(|error| Failure::new(Kind::Refused, error))?;
-        Ok(format!("{ROOT}{path}"))
-    }
-
-    /// How the system comes by its host key: where its own sshd looks for it.
-    fn host_key(&mut self, arg: &HostKeyArg) -> Result<HostKeyWay, Failure> {
-        if !self.has_server {
-            return match arg {
-                HostKeyArg::New => Ok(HostKeyWay::Leave),
-                HostKeyArg::Given(_) | HostKeyArg::Installers => Err(Failure::new(
-                    Kind::Refused,
-                    "a host key is brought, but the system has no SSH server",
-                )
-                .hint("set services.openssh.enable, or leave the key out")),
-            };
-        }
-        let way = self.host_key_way(arg)?;
-        let path = match &way {
-            HostKeyWay::Given { path, .. } | HostKeyWay::Made { path } => Some(path.clone()),
-            HostKeyWay::Installers { .. } => Some(self.host_key_path()?),
-            HostKeyWay::Leave => None,
-        };
-        self.host_key_file = path.map(|path| self.below_root(&path)).transpose()?;
-        Ok(way)
-    }
-
-    fn host_key_path(&self) -> Result<TreePath, Failure> {
-        let input = self.load.subject.input();
-        let path = steps::host_key_path(input.store, self.toplevel());
-        path.map_err(|error| Failure::new(Kind::Failed, error))
-    }
-
-    fn host_key_way(&self, arg: &HostKeyArg) -> Result<HostKeyWay, Failure> {
-        let path = self.host_key_path()?;
-        let directory = path.parent().unwrap_or_else(TreePath::root);
-        Ok(match arg {
-            HostKeyArg::New => HostKeyWay::Made { path },
-            HostKeyArg::Installers => HostKeyWay::Installers { directory },
-            HostKeyArg::Given(key) => {
-                let public = key.public();
-                let name = public.algorithm().file_name();
-                // A file of another kind's name would say what the key is not.
-                let is_of_another = Algorithm::ALL.into_iter().any(|other| {
-                    other != public.algorithm() && path.name() == Some(other.file_name().as_bytes())
-                });
-                let named = directory.join(&TreePath::parse(name).map_err(Failure::internal)?);
-                let path = if is_of_another { named } else { path };
-                HostKeyWay::Given { path, public: public.line() }
-            }
-        })
     }
 
     /// Whether a step that is asked for reads a passphrase.
@@ -277,13 +209,6 @@ fn roomless(error: disk::Error, device: &Device) -> Failure {
         device.name, device.size
     );
     Failure::new(Kind::Refused, error).hint(hint)
-}
-
-/// Whether a system starts an SSH server.
-fn has_server(input: Input<'_>) -> Result<bool, Failure> {
-    let file = input.system.main.toplevel.join("etc/ssh/sshd_config");
-    let kind = input.store.kind(&file.map_err(Failure::internal)?);
-    Ok(kind.map_err(|error| Failure::new(Kind::Failed, error))?.is_some())
 }
 
 /// The partitions of an installation that is there.

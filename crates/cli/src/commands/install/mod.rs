@@ -1,8 +1,9 @@
 //! `calve install`: a machine brought up from a closure that is already built.
 //!
-//! - `args`: what the arguments mean; `disk_arg`, `state`: one of them each, and where journals lie
+//! - `args`, `disk_arg`: what is typed; `wanted`: what it means; `state`: where journals lie
 //! - `reached`: the machine, connected to and surveyed; `hardware`: what it says of itself
 //! - `chosen`: which of its disks; `job`: what is done to it, decided; `refused`: why it cannot be
+//! - `host_keys`: by which SSH host keys the system and its initrd will be known
 //! - `shown`: what is lost and what comes, in words
 //! - `work`: the journal and the steps; `desk`: what they read; `files`: directories as they are sent;
 //!   `copying`: how far the copy is
@@ -20,6 +21,7 @@ mod desk;
 mod disk_arg;
 mod files;
 mod hardware;
+mod host_keys;
 mod job;
 mod reached;
 mod refused;
@@ -27,6 +29,7 @@ mod report;
 mod shown;
 mod state;
 mod stopped;
+mod wanted;
 mod work;
 
 use calve_installer::steps::{self, Step};
@@ -37,10 +40,10 @@ use crate::system::{self, SystemArgs};
 use crate::terminal::Terminal;
 
 pub(crate) use args::Args;
-use args::Wanted;
 use job::{Job, Load};
 use reached::Reached;
 use report::Report;
+use wanted::Wanted;
 use work::Work;
 
 /// Installs.
