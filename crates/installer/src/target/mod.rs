@@ -4,6 +4,7 @@
 //! - `child`, [`kept`]: a program of this machine that runs to its end, and one that runs on
 //! - [`local`]: on this machine
 //! - [`ssh`]: on another: one connection, and every command over it
+//! - `cipher`: what that connection is encrypted with
 //!
 //! Whatever a target is asked to do is a [`Call`]: words that anyone may see, and bytes on its standard input
 //! that nobody may. So a passphrase is never a word, every step can be shown before it is done, and a test
@@ -11,6 +12,7 @@
 
 pub mod call;
 mod child;
+mod cipher;
 pub mod kept;
 pub mod local;
 pub mod ssh;

@@ -19,7 +19,7 @@ use std::sync::atomic::AtomicBool;
 
 use tempfile::TempDir;
 
-use super::{Answer, Call, Error, Feed, Kept, Login, Target, child};
+use super::{Answer, Call, Error, Feed, Kept, Login, Target, child, cipher};
 use crate::host_key::PublicKey;
 use crate::keys::Source;
 
@@ -129,8 +129,13 @@ impl Ssh {
         let is_pinned = key.is_some();
         let (stop, login) = (Arc::default(), Login::User);
         let mut ssh = Self { address, directory, is_pinned, login, stop, anchor: None };
+        let mut bare = Command::new("ssh");
+        bare.args(["-F", "/dev/null", "-G", "bare"]);
+        ssh.address.hidden.iter().for_each(|source| source.hide_from(&mut bare));
+        let cipher = cipher::setting(ssh.command(&MASTER, &["-G"]), bare);
+        let settings: Vec<&str> = MASTER.iter().copied().chain(cipher.as_deref()).collect();
         let mut child = ssh
-            .command(&MASTER, &["-N", "-f"])
+            .command(&settings, &["-N", "-f"])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
