@@ -51,7 +51,7 @@ impl Reach {
 
     /// The store below ROOT, as Nix calls it from here.
     pub(super) fn uri(&self, server: &Server<'_>) -> String {
-        let program = program(server);
+        let program = program(server.target.login(), server.order.under);
         let program = match program.as_str() {
             PROGRAM => String::new(),
             program => format!("&remote-program={}", escaped(program)),
@@ -61,13 +61,12 @@ impl Reach {
 }
 
 /// What stands for `nix-store` there. Nix splits it at spaces; older ones leave that to the target's shell.
-fn program(server: &Server<'_>) -> String {
-    let sudo: &[&str] = match server.target.login() {
+fn program(login: Login, under: &[&str]) -> String {
+    let sudo: &[&str] = match login {
         Login::Sudo => &["sudo", "-n"],
         Login::Root | Login::User => &[],
     };
-    let words = sudo.iter().chain(server.order.under).chain(&[PROGRAM]);
-    words.copied().collect::<Vec<_>>().join(" ")
+    [sudo, under, &[PROGRAM]].concat().join(" ")
 }
 
 fn is_plain(word: &str) -> bool {
@@ -88,6 +87,14 @@ fn escaped(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whoever_is_not_root_goes_through_sudo() {
+        let under = ["flock", "-s", "/run/calve/busy"];
+        let sudo = program(Login::Sudo, &under);
+        assert_eq!(sudo, "sudo -n flock -s /run/calve/busy nix-store");
+        assert_eq!(program(Login::Root, &[]), "nix-store");
+    }
 
     #[test]
     fn queries_are_escaped() {

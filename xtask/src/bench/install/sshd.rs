@@ -48,9 +48,10 @@ impl Sshd {
         let port = socket.local_addr().map_err(failed("find a port for"))?.port();
         drop(socket);
         let at = directory.display();
+        // Somebody's shell may take its time to start; an installer's does not.
         let config = format!(
             "Port {port}\nListenAddress 127.0.0.1\nHostKey {at}/host\nPidFile none\nAuthorizedKeysFile {at}/user.pub\n\
-             StrictModes no\nUsePAM no\nPermitRootLogin yes\nSetEnv NIX_CONF_DIR={at}\n"
+             StrictModes no\nUsePAM no\nPermitRootLogin yes\nSetEnv NIX_CONF_DIR={at} HOME={at}\n"
         );
         let nix = "build-users-group =\nsubstituters =\n";
         fs::write(directory.join("config"), config).map_err(failed("write into"))?;
