@@ -87,6 +87,10 @@ impl<'a> After<'a> {
         verify::wait_gone(reached.target(), patience, &mut listener).map_err(stopped::after)?;
         if let Some(unlock) = &self.unlock {
             self.open(unlock, &mut listener)?;
+        } else if job.is_encrypted {
+            session
+                .terminal
+                .say("waiting   if it asks for a passphrase on its console, type it there");
         }
         if !job.has_server {
             session.terminal.say("done      the system has no SSH server, so nobody looks at it");

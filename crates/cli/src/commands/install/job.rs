@@ -56,6 +56,8 @@ pub(super) struct Job<'a> {
     /// The keys of the encrypted volumes; none where no step that is asked for reads one.
     pub(super) keys: Vec<Keys>,
     pub(super) etc: EtcDir,
+    /// Whether it has encrypted volumes.
+    pub(super) is_encrypted: bool,
     /// Whether the system has an SSH server.
     pub(super) has_server: bool,
     /// Where its private host key lies while it is installed; none where nobody knows.
@@ -109,6 +111,7 @@ impl<'a> Job<'a> {
             steps: Vec::new(),
             keys: Vec::new(),
             etc: disk::etc(input).map_err(disk::Error::from)?,
+            is_encrypted: false,
             has_server: host_keys::has_server(input)?,
             host_key_file: None,
             initrd_key_file: None,
@@ -119,6 +122,7 @@ impl<'a> Job<'a> {
         steps.extend(steps::restart(&spots));
         job.steps = steps;
         let locks = checked.locks(&spec);
+        job.is_encrypted = !locks.is_empty();
         let keys = wanted.luks.assign(&locks, wanted.dry_run || !job.reads_keys(session))?;
         job.keys = if job.reads_keys(session) { keys } else { Vec::new() };
         job.refuse(session, reached, &checked)?;
