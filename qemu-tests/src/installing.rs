@@ -16,8 +16,10 @@ use crate::{Cable, Error, Guest, Images, Sample, Scenario, cd};
 
 /// How often a program that is to be killed is looked at.
 const POLL: Duration = Duration::from_millis(2);
-/// How a line of calve's begins that says which step it begins.
-const DOES: &str = "does ";
+/// How a line of `calve`'s begins that says which step it begins: the phase.
+const PHASES: [&str; 4] = ["partition ", "format ", "mount ", "install "];
+/// The same of the copy, which is a step and a phase, and says how far it is.
+const COPY: [&str; 3] = ["checking ", "pulling ", "copying "];
 
 /// A scenario with an installer.
 #[derive(Debug)]
@@ -193,6 +195,14 @@ pub fn told_logins(guest: &mut Guest) -> usize {
 
 /// The steps that these lines say were begun.
 pub fn begun(lines: &[String]) -> Vec<&str> {
-    let steps = lines.iter().filter_map(|line| line.trim_start().strip_prefix(DOES));
-    steps.map(str::trim).collect()
+    let mut steps = Vec::new();
+    for line in lines {
+        if COPY.iter().any(|word| line.starts_with(word)) {
+            steps.push("copy");
+        }
+        let step = PHASES.iter().find_map(|phase| line.strip_prefix(phase));
+        steps.extend(step.map(str::trim));
+    }
+    steps.dedup();
+    steps
 }
