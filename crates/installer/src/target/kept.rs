@@ -7,15 +7,18 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::child::{self, Running, Sink};
 use super::{Call, Error};
 
 /// How long it may take to notice that its input ended.
 const GRACE: Duration = Duration::from_secs(5);
+
+/// How often somebody may say stop.
+const TICK: Duration = Duration::from_millis(100);
 
 /// The longest line that is listened to.
 const LONGEST: u64 = 64 << 10;
@@ -82,6 +85,26 @@ impl Kept {
         };
         let silent = || Error::Silent { line: self.call.clone(), said: String::new() };
         answer.map(|line| text(&line)).ok_or_else(silent)
+    }
+
+    /// Waits for its next line; tells whether one came in time. It says none, and none any more, where it has ended.
+    ///
+    /// # Errors
+    /// Somebody said stop.
+    pub fn hear(&self, within: Duration) -> Result<bool, Error> {
+        let until = Instant::now() + within;
+        loop {
+            if self.stop.load(Ordering::Relaxed) {
+                return Err(Error::Interrupted);
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            match self.lines.recv_timeout(left.min(TICK)) {
+                Ok(_) => return Ok(true),
+                Err(RecvTimeoutError::Disconnected) => return Ok(false),
+                Err(RecvTimeoutError::Timeout) if left.is_zero() => return Ok(false),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
     }
 
     /// The first line that it said.
@@ -158,6 +181,15 @@ mod tests {
             Kept::start(command.args(["-c", "echo here; exec sleep 100"]), &call, &stop).unwrap();
         stop.store(true, Ordering::Relaxed);
         assert!(matches!(kept.ask("anything"), Err(Error::Interrupted)));
+    }
+
+    #[test]
+    fn its_lines_are_waited_for_and_its_silence_is_told() {
+        let kept = start("echo one; echo two; exec sleep 100").unwrap();
+        assert!(kept.hear(Duration::from_secs(30)).unwrap());
+        assert!(!kept.hear(Duration::from_millis(20)).unwrap());
+        let kept = start("echo one; exit").unwrap();
+        assert!(!kept.hear(Duration::from_secs(30)).unwrap());
     }
 
     #[test]

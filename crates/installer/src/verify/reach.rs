@@ -22,22 +22,36 @@ pub(super) struct Reached {
     pub(super) boot_id: String,
 }
 
-/// Waits until a restarting target has ended the connection.
+/// How long a target that says something every second is silent when it is gone. A machine that goes down takes its
+/// network along first, and nobody tells the connection.
+const SILENT: Duration = Duration::from_secs(6);
+
+/// What a target says until it goes down.
+const HERE: &str = "while echo here; do sleep 1; done";
+
+/// Waits until a restarting target says no more.
 ///
 /// # Errors
-/// It did not within `patience`, or somebody said stop.
+/// It did not stop within `patience`, or somebody said stop.
 pub fn wait_gone(
     target: &dyn Target,
     patience: Duration,
     watch: &mut dyn Watch,
 ) -> Result<(), Error> {
     let started = Instant::now();
-    // Over a connection that is gone, no new one is made.
-    while target.call(&Call::new(&["true"])).is_ok() {
-        if started.elapsed() >= patience {
-            return Err(Error::NotRestarted { host: target.name().to_owned(), patience });
+    match target.keep(&Call::new(&["sh", "-c", HERE])) {
+        Ok(kept) => {
+            while kept.hear(SILENT)? {
+                if watch.is_over() {
+                    return Err(Error::Interrupted);
+                }
+                if started.elapsed() >= patience {
+                    return Err(Error::NotRestarted { host: target.name().to_owned(), patience });
+                }
+            }
         }
-        nap(PAUSE, watch)?;
+        Err(target::Error::Lost { .. } | target::Error::Silent { .. }) => {}
+        Err(error) => return Err(error.into()),
     }
     watch.tell(News::Gone);
     Ok(())
