@@ -135,7 +135,12 @@ fn needs_key(partition: &Partition, terminal: Terminal) {
             let name = fill.mapper(&partition.name);
             terminal.say(format!("needs     --luks-key {name}=SOURCE, whenever an image is made"));
         }
-        Fill::Empty | Fill::Ext4(_) | Fill::Vfat(_) | Fill::Swap(_) | Fill::RandomSwap => {}
+        Fill::Empty
+        | Fill::Ext4(_)
+        | Fill::Vfat(_)
+        | Fill::Swap(_)
+        | Fill::RandomSwap
+        | Fill::Foreign(_) => {}
     }
 }
 

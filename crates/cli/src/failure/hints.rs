@@ -168,6 +168,9 @@ impl From<LayoutError> for Failure {
             LayoutError::Luks { .. } => {
                 Self::new(Kind::Usage, error).hint("mend content.luks in the profile, or its keys")
             }
+            LayoutError::Foreign { .. } => Self::new(Kind::Usage, error).hint(
+                "calve install makes it on a machine's disk; an image needs a profile with ext4",
+            ),
             LayoutError::TwoRests { .. }
             | LayoutError::Choice(_)
             | LayoutError::Name { .. }

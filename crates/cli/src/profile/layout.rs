@@ -4,7 +4,9 @@
 //! system's fstab, the menu for the system's own configuration.
 
 use calve_image_core::boot::systemd_boot;
-use calve_image_core::disk::{self, Ext4Fill, Fill, Layout, LuksFill, SwapFill, VfatFill};
+use calve_image_core::disk::{
+    self, Ext4Fill, Fill, Foreign, ForeignFill, Layout, LuksFill, Share, SwapFill, VfatFill,
+};
 use calve_image_core::units;
 
 use super::ConsoleMode;
@@ -17,6 +19,7 @@ use super::Profile;
 use super::RandomSwap;
 use super::SectorSize;
 use super::Space;
+use super::size::Reserve;
 
 impl Profile {
     /// The disk that the profile describes, of a size that the arguments may have changed.
@@ -92,6 +95,21 @@ impl Content {
                 let reserve = described.reserve.map_or(fill.reserve, |reserve| reserve.0);
                 Fill::Vfat(VfatFill { label: described.label.clone(), reserve, ..fill })
             }
+            Self::Xfs(described) => {
+                let share = Share { mount: described.mount.0.clone(), subvolume: None };
+                let (label, reserve) = (&described.label, described.reserve.as_ref());
+                foreign(Foreign::Xfs, label, reserve, vec![share])
+            }
+            Self::Btrfs(described) => {
+                let whole = described.mount.iter().map(|mount| (None, mount));
+                let parts = described.subvolumes.iter();
+                let parts = parts.map(|(name, mount)| (Some(name.clone()), mount));
+                let shares = whole
+                    .chain(parts)
+                    .map(|(subvolume, mount)| Share { mount: mount.0.clone(), subvolume });
+                let (label, reserve) = (&described.label, described.reserve.as_ref());
+                foreign(Foreign::Btrfs, label, reserve, shares.collect())
+            }
             Self::Swap(described) => {
                 Fill::Swap(SwapFill { label: described.label.clone(), ..SwapFill::default() })
             }
@@ -99,6 +117,16 @@ impl Content {
             Self::Luks(described) => Fill::Luks(Box::new(described.described())),
         }
     }
+}
+
+fn foreign(
+    kind: Foreign,
+    label: &Option<String>,
+    reserve: Option<&Reserve>,
+    shares: Vec<Share>,
+) -> Fill {
+    let reserve = reserve.map_or(Ext4Fill::RESERVE, |reserve| reserve.0);
+    Fill::Foreign(ForeignFill { kind, label: label.clone(), uuid: None, reserve, shares })
 }
 
 impl ConsoleMode {
@@ -150,6 +178,21 @@ mod tests {
         assert_eq!((fill.name.as_ref(), fill.mapper("cryptroot")), (None, "cryptroot"));
         assert_eq!(fill.kdf, LuksFill::new(Fill::Empty).kdf, "said, though it is what is taken");
         assert_eq!((fill.sector, fill.noise), (units::SectorSize::B512, false));
+    }
+
+    #[test]
+    fn what_a_btrfs_is_mounted_as() {
+        let text = r#"{"xfs": {"mount": "/var"}}"#;
+        let Ok(Content::Xfs(xfs)) = serde_json::from_str(text) else { unreachable!("{text}") };
+        let Fill::Foreign(fill) = Content::Xfs(xfs).fill() else { unreachable!("it is xfs") };
+        assert_eq!((fill.kind, fill.shares.len()), (Foreign::Xfs, 1));
+        let text = r#"{"btrfs": {"label": "x", "subvolumes": {"@": "/", "@home": "/home"}}}"#;
+        let Ok(content) = serde_json::from_str::<Content>(text) else { unreachable!("{text}") };
+        let mounts: Vec<String> = content.fill().mounts().iter().map(ToString::to_string).collect();
+        assert_eq!(mounts, ["/", "/home"]);
+        let Fill::Foreign(fill) = content.fill() else { unreachable!("it is btrfs") };
+        let names = fill.shares.iter().map(|share| share.subvolume.as_deref());
+        assert!(names.eq([Some("@"), Some("@home")]) && fill.label.as_deref() == Some("x"));
     }
 
     #[test]

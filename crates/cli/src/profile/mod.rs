@@ -12,6 +12,8 @@ mod read;
 mod size;
 mod word;
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -157,6 +159,10 @@ pub(crate) enum Content {
     Vfat(FileSystem),
     /// An ext4 file system.
     Ext4(FileSystem),
+    /// An XFS file system; for installations, since images are not made with it.
+    Xfs(FileSystem),
+    /// A btrfs file system, as a whole or by subvolumes; for installations, since images are not made with it.
+    Btrfs(Btrfs),
     /// A swap area; its partition must have a size.
     Swap(Swap),
     /// Room for swap that the system encrypts with a new key at each start
@@ -165,6 +171,25 @@ pub(crate) enum Content {
     RandomSwap(RandomSwap),
     /// An encrypted volume.
     Luks(Luks),
+}
+
+/// A btrfs file system: `mount` or `subvolumes`.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Btrfs {
+    /// The label, which `/dev/disk/by-label` shows. Left out, it is the one that the system looks for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) label: Option<String>,
+    /// Where the running system mounts it, where it has no subvolumes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) mount: Option<Mount>,
+    /// Its subvolumes, and where the running system mounts each: `"@home" = "/home"`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) subvolumes: BTreeMap<String, Mount>,
+    /// Free space beyond the contents when the size is `auto` or `rest`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<size::Text>")]
+    pub(crate) reserve: Option<size::Reserve>,
 }
 
 /// A file system with what it holds.

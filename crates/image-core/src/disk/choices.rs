@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::kind::PartitionKind;
-use super::layout::{DiskSize, Fill, Layout, LuksFill, Partition, Size};
+use super::layout::{DiskSize, Fill, Foreign, Layout, LuksFill, Partition, Size};
 
 /// The longest name that device-mapper takes: `DM_NAME_LEN` without its NUL.
 const LONGEST_NAME: usize = 127;
@@ -57,6 +57,19 @@ pub enum ChoiceError {
         /// The name.
         mapper: String,
     },
+    /// Subvolumes that there cannot be.
+    #[error(
+        "the {kind} in partition {name:?} is mounted as {found}: expected the whole once, or subvolumes of btrfs, \
+         each once, by names like \"@home\""
+    )]
+    Shares {
+        /// Which partition.
+        name: String,
+        /// Which kind of file system.
+        kind: &'static str,
+        /// What is mounted.
+        found: String,
+    },
     /// Nobody knows how much a machine swaps.
     #[error("partition {name:?} holds swap and has no size: expected one such as 4G")]
     SwapSize {
@@ -76,6 +89,7 @@ impl Layout {
             if let Fill::Luks(fill) = &partition.content {
                 check_luks(partition, fill)?;
             }
+            check_shares(&partition.name, &partition.content)?;
             check_swap(partition, self.size)?;
             let Fill::Luks(fill) = &partition.content else { continue };
             let mapper = fill.mapper(&partition.name);
@@ -97,7 +111,7 @@ fn check_luks(partition: &Partition, fill: &LuksFill) -> Result<(), ChoiceError>
         return Err(ChoiceError::Firmware { name: name() });
     }
     match &fill.content {
-        Fill::Ext4(_) | Fill::Vfat(_) | Fill::Swap(_) => {}
+        Fill::Ext4(_) | Fill::Vfat(_) | Fill::Swap(_) | Fill::Foreign(_) => {}
         found @ (Fill::Empty | Fill::RandomSwap | Fill::Luks(_)) => {
             return Err(ChoiceError::Inside { name: name(), found: found.word() });
         }
@@ -113,14 +127,45 @@ fn check_luks(partition: &Partition, fill: &LuksFill) -> Result<(), ChoiceError>
     Ok(())
 }
 
+/// A file system is mounted as a whole, or by subvolumes that are paths in it.
+fn check_shares(name: &str, fill: &Fill) -> Result<(), ChoiceError> {
+    let fill = match fill {
+        Fill::Foreign(fill) => fill,
+        Fill::Luks(luks) => return check_shares(name, &luks.content),
+        Fill::Empty | Fill::Ext4(_) | Fill::Vfat(_) | Fill::Swap(_) | Fill::RandomSwap => {
+            return Ok(());
+        }
+    };
+    let names: Vec<Option<&str>> =
+        fill.shares.iter().map(|share| share.subvolume.as_deref()).collect();
+    let is_plain = |name: &str| {
+        let mut parts = name.split('/');
+        parts.all(|part| !matches!(part, "" | "." | "..")) && !name.contains([',', '\n', '"'])
+    };
+    let is_good = |name: &Option<&str>| name.is_some_and(is_plain);
+    let is_distinct = (1..names.len()).all(|at| !names[..at].contains(&names[at]));
+    let are_subvolumes = fill.kind == Foreign::Btrfs
+        && !names.is_empty()
+        && names.iter().all(is_good)
+        && is_distinct;
+    if names == [None] || are_subvolumes {
+        return Ok(());
+    }
+    let names: Vec<&str> = names.iter().map(|name| name.unwrap_or("the whole")).collect();
+    let found = if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
+    Err(ChoiceError::Shares { name: name.to_owned(), kind: fill.kind.word(), found })
+}
+
 fn check_swap(partition: &Partition, disk: DiskSize) -> Result<(), ChoiceError> {
     let holds_swap = |fill: &Fill| matches!(fill, Fill::Swap(_) | Fill::RandomSwap);
     let is_swap = match &partition.content {
         Fill::Luks(fill) => holds_swap(&fill.content),
-        plain
-        @ (Fill::Empty | Fill::Ext4(_) | Fill::Vfat(_) | Fill::Swap(_) | Fill::RandomSwap) => {
-            holds_swap(plain)
-        }
+        plain @ (Fill::Empty
+        | Fill::Ext4(_)
+        | Fill::Vfat(_)
+        | Fill::Swap(_)
+        | Fill::RandomSwap
+        | Fill::Foreign(_)) => holds_swap(plain),
     };
     match (partition.size, disk) {
         (Size::Auto, _) | (Size::Rest, DiskSize::Auto) if is_swap => {
@@ -133,7 +178,7 @@ fn check_swap(partition: &Partition, disk: DiskSize) -> Result<(), ChoiceError> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::disk::{Ext4Fill, SwapFill};
+    use crate::disk::{Ext4Fill, ForeignFill, Share, SwapFill};
     use crate::tree::TreePath;
     use crate::units::{MIB, SectorSize};
 
@@ -180,6 +225,33 @@ mod tests {
         let same =
             "the LUKS volumes in partitions \"root\" and \"data\" are both opened as \"root\"";
         assert_eq!(error.to_string(), same);
+    }
+
+    #[test]
+    fn what_of_a_file_system_is_mounted() {
+        let said = |kind, names: &[Option<&str>]| {
+            let shares = names
+                .iter()
+                .map(|name| Share { mount: TreePath::root(), subvolume: name.map(str::to_owned) });
+            let shares = shares.collect();
+            let (label, uuid, reserve) = (None, None, MIB);
+            let fill = Fill::Foreign(ForeignFill { kind, label, uuid, reserve, shares });
+            assert_eq!(
+                checked(PartitionKind::Root, fill.clone()).is_ok(),
+                checked(PartitionKind::Root, luks("a", fill.clone())).is_ok()
+            );
+            checked(PartitionKind::Root, fill).map_err(|error| error.to_string())
+        };
+        for kind in [Foreign::Btrfs, Foreign::Xfs] {
+            assert_eq!(said(kind, &[None]), Ok(()));
+            assert!(said(kind, &[]).is_err() && said(kind, &[None, Some("@")]).is_err());
+        }
+        assert_eq!(said(Foreign::Btrfs, &[Some("@"), Some("a/home")]), Ok(()));
+        for names in [[Some("@"), Some("@")], [Some("@"), Some("../x")], [Some("@"), Some("/x")]] {
+            assert!(said(Foreign::Btrfs, &names).is_err(), "{names:?}");
+        }
+        let found = said(Foreign::Xfs, &[Some("@")]).unwrap_err();
+        assert!(found.starts_with("the xfs in partition \"one\" is mounted as @: "), "{found}");
     }
 
     #[test]

@@ -81,6 +81,16 @@ pub enum LayoutError {
         /// Why.
         source: Box<FatError>,
     },
+    /// No image has such a file system.
+    #[error(
+        "partition {name:?} is {kind}, which images are not made with: expected ext4 or vfat, or an installation"
+    )]
+    Foreign {
+        /// Which partition.
+        name: String,
+        /// Which kind.
+        kind: &'static str,
+    },
     /// It cannot be a swap area.
     #[error("partition {name:?} cannot be a swap area")]
     Swap {

@@ -85,6 +85,8 @@ pub enum Fill {
     Vfat(VfatFill),
     /// A swap area.
     Swap(SwapFill),
+    /// A file system that its own programs make: an installation has it, and no image.
+    Foreign(ForeignFill),
     /// Room for swap that the running system encrypts with a new key at each start: as good as empty
     /// until then.
     RandomSwap,
@@ -93,13 +95,19 @@ pub enum Fill {
 }
 
 impl Fill {
-    /// Returns the mount point of the file system, also of one inside LUKS; none where there is none.
+    /// Returns the first mount point of the file system, also of one inside LUKS; none where there is none.
     pub fn mount(&self) -> Option<&TreePath> {
+        self.mounts().into_iter().next()
+    }
+
+    /// Lists the mount points of the file system, also of one inside LUKS: each subvolume has its own.
+    pub fn mounts(&self) -> Vec<&TreePath> {
         match self {
-            Self::Empty | Self::Swap(_) | Self::RandomSwap => None,
-            Self::Ext4(fill) => Some(&fill.mount),
-            Self::Vfat(fill) => Some(&fill.mount),
-            Self::Luks(fill) => fill.content.mount(),
+            Self::Empty | Self::Swap(_) | Self::RandomSwap => Vec::new(),
+            Self::Ext4(fill) => vec![&fill.mount],
+            Self::Vfat(fill) => vec![&fill.mount],
+            Self::Foreign(fill) => fill.shares.iter().map(|share| &share.mount).collect(),
+            Self::Luks(fill) => fill.content.mounts(),
         }
     }
 
@@ -110,6 +118,7 @@ impl Fill {
             Self::Ext4(_) => "ext4",
             Self::Vfat(_) => "vfat",
             Self::Swap(_) => "swap",
+            Self::Foreign(fill) => fill.kind.word(),
             Self::RandomSwap => "random-swap",
             Self::Luks(_) => "luks",
         }
@@ -160,6 +169,49 @@ impl VfatFill {
     pub const fn new(mount: TreePath) -> Self {
         Self { mount, label: None, serial: None, reserve: Self::RESERVE }
     }
+}
+
+/// A file system that its own programs make.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForeignFill {
+    /// Which.
+    pub kind: Foreign,
+    /// Its label; none: it has none.
+    pub label: Option<String>,
+    /// Its UUID; none: derived from the seed.
+    pub uuid: Option<Uuid>,
+    /// Free space beyond the contents.
+    pub reserve: Bytes,
+    /// What of it is mounted where: the whole, or subvolumes.
+    pub shares: Vec<Share>,
+}
+
+/// A kind of file system that has no writer here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Foreign {
+    /// Btrfs, with or without subvolumes.
+    Btrfs,
+    /// XFS.
+    Xfs,
+}
+
+impl Foreign {
+    /// Returns its word, as fstab has it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Btrfs => "btrfs",
+            Self::Xfs => "xfs",
+        }
+    }
+}
+
+/// What of a file system is mounted somewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// Where it is mounted: the files below go into it.
+    pub mount: TreePath,
+    /// The subvolume, by its path in the file system; none: the whole.
+    pub subvolume: Option<String>,
 }
 
 /// A swap area described; how large it is, its partition says.
@@ -213,6 +265,6 @@ impl Layout {
 
     /// Lists the mount points in the order of the partitions: what to split a tree at.
     pub fn mounts(&self) -> Vec<TreePath> {
-        self.partitions.iter().filter_map(|partition| partition.content.mount()).cloned().collect()
+        self.partitions.iter().flat_map(|partition| partition.content.mounts()).cloned().collect()
     }
 }

@@ -30,8 +30,11 @@ pub use choices::ChoiceError;
 pub use error::LayoutError;
 pub use geometry::{Geometry, Given, Keyslots, Placed};
 pub use kind::{Architecture, PartitionKind};
-pub use layout::{DiskSize, Ext4Fill, Fill, Layout, LuksFill, Partition, Size, SwapFill, VfatFill};
-pub use volume::{Lock, LuksVolume, Volume};
+pub use layout::{
+    DiskSize, Ext4Fill, Fill, Foreign, ForeignFill, Layout, LuksFill, Partition, Share, Size,
+    SwapFill, VfatFill,
+};
+pub use volume::{ForeignVolume, Lock, LuksVolume, Volume};
 
 use crate::plan::{Label, Plan, PlanBuilder};
 use crate::tree::Tree;

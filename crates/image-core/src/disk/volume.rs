@@ -3,14 +3,18 @@
 //! A fill asks its tree for the least size; once the layout has given it one, the volume is decided
 //! and plans itself. A fill that holds another asks it first and plans it last.
 
+use uuid::Uuid;
+
 use super::error::LayoutError;
 use super::geometry::{Given, Keyslots};
-use super::layout::{Ext4Fill, Fill, Layout, LuksFill, SwapFill, VfatFill};
+use super::layout::{
+    Ext4Fill, Fill, Foreign, ForeignFill, Layout, LuksFill, Share, SwapFill, VfatFill,
+};
 use super::luks2::{self, Luks2};
 use crate::ids::Ids;
 use crate::plan::{KeyId, Plan, PlanBuilder};
-use crate::tree::Tree;
-use crate::units::{Bytes, SectorSize};
+use crate::tree::{Kind, Tree};
+use crate::units::{Bytes, KIB, MIB, SectorSize};
 use crate::writers::ext4::{self, Ext4};
 use crate::writers::fat::{self, Fat, FatError};
 use crate::writers::swap::{Swap, SwapError};
@@ -26,10 +30,25 @@ pub enum Volume {
     Vfat(Fat),
     /// A swap area.
     Swap(Swap),
+    /// A file system that its own programs make.
+    Foreign(ForeignVolume),
     /// Nothing yet: the running system swaps to it with a key of its own.
     RandomSwap,
     /// A LUKS volume, and what is in it.
     Luks(Box<LuksVolume>),
+}
+
+/// A file system that its own programs make, decided.
+#[derive(Clone, Debug)]
+pub struct ForeignVolume {
+    /// Which.
+    pub kind: Foreign,
+    /// Its label.
+    pub label: Option<String>,
+    /// Its UUID.
+    pub uuid: Uuid,
+    /// What of it is mounted where.
+    pub shares: Vec<Share>,
 }
 
 /// A LUKS volume, decided.
@@ -76,7 +95,12 @@ impl Layout {
     pub fn locks(&self, ids: &Ids, keyslots: &Keyslots) -> Vec<Lock> {
         let locks = self.partitions.iter().filter_map(|partition| match &partition.content {
             Fill::Luks(fill) => Some(fill.lock(&partition.name, ids, keyslots)),
-            Fill::Empty | Fill::Ext4(_) | Fill::Vfat(_) | Fill::Swap(_) | Fill::RandomSwap => None,
+            Fill::Empty
+            | Fill::Ext4(_)
+            | Fill::Vfat(_)
+            | Fill::Swap(_)
+            | Fill::RandomSwap
+            | Fill::Foreign(_) => None,
         });
         locks.collect()
     }
@@ -109,6 +133,17 @@ impl Unsized {
                 let volume = vfat(name, fill, sector, given);
                 let needed = fat::minimum_size(next(trees)?, sector).map_err(vfat_in(name))?;
                 Ok(Self { volume: Volume::Vfat(volume), needed, reserve: fill.reserve })
+            }
+            Fill::Foreign(fill) => {
+                let own = || given.ids.uuid(&format!("file system {name}"));
+                let ForeignFill { kind, label, shares, reserve, .. } = fill.clone();
+                let mut needed = FOREIGN_LEAST;
+                for _ in &shares {
+                    needed += room(next(trees)?);
+                }
+                let uuid = fill.uuid.unwrap_or_else(own);
+                let volume = Volume::Foreign(ForeignVolume { kind, label, uuid, shares });
+                Ok(Self { volume, needed, reserve })
             }
             Fill::Luks(fill) => {
                 // An open volume's sectors are its own, unless the disk has larger ones.
@@ -154,6 +189,21 @@ impl Unsized {
     }
 }
 
+/// What XFS takes at least, and what btrfs keeps for itself on small disks: its programs' own figures.
+const FOREIGN_LEAST: Bytes = Bytes::new(300 * MIB.get());
+
+/// What a tree takes where nobody here decides how it lies: whole blocks, 2 KiB about each entry, and a twentieth
+/// for what holds all that together.
+fn room(tree: &Tree) -> Bytes {
+    let block = Bytes::new(4096);
+    let files = tree.iter().map(|node| match &node.entry().kind {
+        Kind::File(source) => source.size().align_up(block) + KIB * 2,
+        Kind::Directory | Kind::Symlink(_) | Kind::Device(_) | Kind::Fifo => KIB * 2,
+    });
+    let contents: Bytes = files.sum();
+    contents + Bytes::new(contents.get() / 20)
+}
+
 fn vfat(name: &str, fill: &VfatFill, sector: SectorSize, given: &Given<'_>) -> Fat {
     let own = || given.ids.serial(&format!("file system {name}"));
     Fat {
@@ -180,6 +230,7 @@ impl Volume {
             Self::Ext4(volume) => Self::Ext4(Box::new(Ext4 { size, ..*volume })),
             Self::Vfat(volume) => Self::Vfat(Fat { size, ..volume }),
             Self::Swap(volume) => Self::Swap(Swap { size, ..volume }),
+            Self::Foreign(volume) => Self::Foreign(volume),
             Self::Luks(volume) => {
                 let LuksVolume { key, luks, content, payload: _ } = *volume;
                 let payload = (size - Luks2::HEADER).align_down(luks.sector.bytes());
@@ -200,6 +251,10 @@ impl Volume {
             Self::Ext4(volume) => volume.plan(next(trees)?).map_err(ext4_in(name)),
             Self::Vfat(volume) => volume.plan(next(trees)?).map_err(vfat_in(name)),
             Self::Swap(volume) => volume.plan().map_err(swap_in(name)),
+            Self::Foreign(volume) => {
+                let (name, kind) = (name.to_owned(), volume.kind.word());
+                Err(LayoutError::Foreign { name, kind })
+            }
             Self::Luks(volume) => {
                 let inner = volume.content.plan((name, volume.payload), trees)?;
                 volume.luks.plan(&volume.key, inner).map_err(luks_in(name))
@@ -213,6 +268,7 @@ impl Volume {
         match self {
             Self::Empty | Self::RandomSwap | Self::Swap(_) => {}
             Self::Vfat(_) => _ = trees.next(),
+            Self::Foreign(volume) => volume.shares.iter().for_each(|_| _ = trees.next()),
             Self::Luks(volume) => volume.content.spread(trees),
             Self::Ext4(volume) => {
                 let entries =
@@ -229,7 +285,12 @@ impl Volume {
     pub fn luks(&self) -> Option<&LuksVolume> {
         match self {
             Self::Luks(volume) => Some(volume),
-            Self::Empty | Self::Ext4(_) | Self::Vfat(_) | Self::Swap(_) | Self::RandomSwap => None,
+            Self::Empty
+            | Self::Ext4(_)
+            | Self::Vfat(_)
+            | Self::Swap(_)
+            | Self::RandomSwap
+            | Self::Foreign(_) => None,
         }
     }
 }

@@ -6,7 +6,9 @@ use std::fs;
 
 use super::*;
 use crate::boot::sample::{Built, INITRD, KERNEL, Sample, TOP};
-use crate::disk::{DiskSize, Ext4Fill, Fill, Partition, Size, VfatFill, Volume};
+use crate::disk::{
+    DiskSize, Ext4Fill, Fill, Foreign, ForeignFill, Partition, Share, Size, VfatFill, Volume,
+};
 use crate::units::{Bytes, MIB, SectorSize};
 
 const EPOCH: Epoch = Epoch::new(1_700_000_000);
@@ -227,4 +229,46 @@ fn a_geometry_without_bytes_is_that_of_the_plan() {
     assert!(inodes(&planned) < 2048 && inodes(&decided) > 2048, "{decided:?}");
     let said = sized(MIB * 300).unwrap_err().to_string();
     assert!(said.contains("esp") || said.contains("root"), "{said}");
+}
+
+/// A btrfs is decided and checked like any volume, and written by nobody here.
+#[test]
+fn a_btrfs_is_for_installations() {
+    let of = |subvolume: &str| {
+        let mut sample = Sample::new();
+        sample.fstab = format!(
+            "/dev/disk/by-label/pool / btrfs x-initrd.mount,subvol=@ 0 0\n\
+             /dev/disk/by-label/pool /nix btrfs x-initrd.mount,subvol=/{subvolume} 0 0\n\
+             /dev/disk/by-label/ESP /boot vfat defaults 0 2\n"
+        );
+        sample.child_fstab = sample.fstab.clone();
+        sample.initrd.push(("lib/modules/6.12/kernel/fs/btrfs/btrfs.ko.xz", "x"));
+        sample.build()
+    };
+    let share = |mount: &str, name: &str| Share {
+        mount: TreePath::parse(mount).unwrap(),
+        subvolume: Some(name.to_owned()),
+    };
+    let made = |built: &Built| {
+        with(built, &[], |spec, input| {
+            let mut spec = spec.clone();
+            let shares = vec![share("/", "@"), share("/nix", "@nix")];
+            let (kind, label, uuid, reserve) = (Foreign::Btrfs, None, None, MIB);
+            let fill = ForeignFill { kind, label, uuid, reserve, shares };
+            spec.layout.partitions[1].content = Fill::Foreign(fill);
+            let checked = check(&spec, input)?;
+            assert_eq!(checked.report.findings, []);
+            let geometry = checked.geometry(&spec, input)?;
+            let Volume::Foreign(volume) = &geometry.partitions[1].content else { panic!() };
+            assert_eq!(volume.label.as_deref(), Some("pool"), "adopted, once for all subvolumes");
+            assert!(geometry.partitions[1].needed > MIB * 300);
+            checked.plan(&spec, input)
+        })
+    };
+    let said = made(&of("@nix")).unwrap_err().to_string();
+    assert!(said.starts_with("partition \"root\" is btrfs, which images are not made"), "{said}");
+    let Error::Refused(report) = made(&of("@store")).unwrap_err() else { panic!() };
+    let gives: Vec<&str> = report.findings.iter().map(|found| found.gives.as_str()).collect();
+    let expected = "the subvolume \"@nix\" there; the system wants the subvolume \"@store\"";
+    assert_eq!(gives, [expected]);
 }

@@ -10,7 +10,9 @@ use uuid::Uuid;
 use crate::boot::esp::Room;
 use crate::boot::preflight::offer::{LUKS, RANDOM_SWAP};
 use crate::boot::preflight::{Adopted, Offer, Report, Target, Volume};
-use crate::disk::{Ext4Fill, Fill, Layout, Partition, PartitionKind, Size, SwapFill, VfatFill};
+use crate::disk::{
+    Ext4Fill, Fill, ForeignFill, Layout, Partition, PartitionKind, Size, SwapFill, VfatFill,
+};
 use crate::units::Bytes;
 
 /// A name of the closure that no image can carry.
@@ -34,21 +36,49 @@ pub fn offer(layout: &Layout, room: Option<Room>, target: Target) -> Offer {
     let mut volumes = Vec::new();
     for partition in &layout.partitions {
         let outer = volume(partition, &partition.content);
-        let Fill::Luks(fill) = &partition.content else {
-            volumes.extend(outer);
-            continue;
-        };
-        let luks = volumes.len();
+        let first = volumes.len();
         volumes.extend(outer);
-        let inner = volume(partition, &fill.content);
-        volumes.extend(inner.map(|inner| Volume {
-            inside: Some(luks),
-            part_uuid: None,
-            size: None,
-            ..inner
-        }));
+        match &partition.content {
+            Fill::Luks(fill) => {
+                let inner = volume(partition, &fill.content);
+                let (inside, part_uuid, size) = (Some(first), None, None);
+                volumes.extend(inner.map(|inner| Volume { inside, part_uuid, size, ..inner }));
+                shares(&fill.content, first + 1, &mut volumes);
+            }
+            fill @ (Fill::Empty
+            | Fill::Ext4(_)
+            | Fill::Vfat(_)
+            | Fill::Swap(_)
+            | Fill::RandomSwap
+            | Fill::Foreign(_)) => shares(fill, first, &mut volumes),
+        }
     }
     Offer { volumes, esp_needed, esp_auto, target, ..Offer::default() }
+}
+
+/// Adds the other subvolumes of a file system: parts of the volume at an index, which is the first of them.
+fn shares(fill: &Fill, whole: usize, volumes: &mut Vec<Volume>) {
+    let Fill::Foreign(fill) = fill else { return };
+    let Some(first) = volumes.get(whole).cloned() else { return };
+    volumes.extend(fill.shares.iter().skip(1).map(|share| Volume {
+        mount_point: Some(share.mount.to_string()),
+        subvolume: share.subvolume.clone(),
+        part_of: Some(whole),
+        ..first.clone()
+    }));
+}
+
+/// How many volumes of an offer a fill is, beside the first.
+fn others(fill: &Fill) -> usize {
+    match fill {
+        Fill::Foreign(fill) => fill.shares.len().saturating_sub(1),
+        Fill::Empty
+        | Fill::Ext4(_)
+        | Fill::Vfat(_)
+        | Fill::Swap(_)
+        | Fill::RandomSwap
+        | Fill::Luks(_) => 0,
+    }
 }
 
 /// Describes what is in a partition; none where it is empty.
@@ -60,6 +90,7 @@ fn volume(partition: &Partition, fill: &Fill) -> Option<Volume> {
         Fill::Vfat(fill) => ("vfat", fill.label.clone(), fill.serial.map(serial_text)),
         Fill::Swap(fill) => ("swap", fill.label.clone(), text(fill.uuid)),
         Fill::RandomSwap => (RANDOM_SWAP, None, None),
+        Fill::Foreign(fill) => (fill.kind.word(), fill.label.clone(), text(fill.uuid)),
         Fill::Luks(fill) => (LUKS, fill.label.clone(), text(fill.uuid)),
     };
     let is_mounted = !matches!(fill, Fill::Luks(_));
@@ -74,8 +105,23 @@ fn volume(partition: &Partition, fill: &Fill) -> Option<Volume> {
         part_uuid: text(partition.id),
         mapper: match fill {
             Fill::Luks(fill) => fill.name.clone(),
-            Fill::Empty | Fill::Ext4(_) | Fill::Vfat(_) | Fill::Swap(_) | Fill::RandomSwap => None,
+            Fill::Empty
+            | Fill::Ext4(_)
+            | Fill::Vfat(_)
+            | Fill::Swap(_)
+            | Fill::RandomSwap
+            | Fill::Foreign(_) => None,
         },
+        subvolume: match fill {
+            Fill::Foreign(fill) => fill.shares.first().and_then(|share| share.subvolume.clone()),
+            Fill::Empty
+            | Fill::Ext4(_)
+            | Fill::Vfat(_)
+            | Fill::Swap(_)
+            | Fill::RandomSwap
+            | Fill::Luks(_) => None,
+        },
+        part_of: None,
         inside: None,
         size: match partition.size {
             Size::Fixed(size) => Some(size),
@@ -113,9 +159,13 @@ pub fn adopt(layout: &Layout, report: &Report, room: Room) -> Result<Layout, Nam
             partition.id = Some(uuid("partition GUID", id)?);
         }
         adopt_names(&mut partition.content, outer)?;
+        let mut others = others(&partition.content);
         if let Fill::Luks(fill) = &mut partition.content {
             adopt_names(&mut fill.content, next())?;
+            others = self::others(&fill.content);
         }
+        // They have no names of their own.
+        (0..others).for_each(|_| _ = next());
     }
     Ok(layout)
 }
@@ -134,6 +184,10 @@ fn adopt_names(fill: &mut Fill, adopted: &Adopted) -> Result<(), NameError> {
     match fill {
         Fill::Empty | Fill::RandomSwap => Ok(()),
         Fill::Ext4(Ext4Fill { label, uuid, .. }) | Fill::Swap(SwapFill { label, uuid }) => {
+            take(label, &adopted.label);
+            take_uuid(uuid)
+        }
+        Fill::Foreign(ForeignFill { label, uuid, .. }) => {
             take(label, &adopted.label);
             take_uuid(uuid)
         }

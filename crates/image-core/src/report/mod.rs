@@ -209,6 +209,10 @@ impl FileSystemReport {
                 let label = swap.label.clone().filter(|label| !label.is_empty());
                 Some(Self { kind: "swap", label, uuid: swap.uuid.to_string() })
             }
+            Volume::Foreign(volume) => {
+                let (label, uuid) = (volume.label.clone(), volume.uuid.to_string());
+                Some(Self { kind: volume.kind.word(), label, uuid })
+            }
             Volume::Ext4(ext4) => {
                 let label = ext4.label.to_string();
                 let label = (!label.is_empty()).then_some(label);

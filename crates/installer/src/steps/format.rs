@@ -3,7 +3,7 @@
 //! Programs have defaults of their own year and distribution. What an image promises to kernels, firmware and
 //! boot loaders is said word for word instead: see the writers of the same names in `calve_image_core`.
 
-use calve_image_core::disk::Volume;
+use calve_image_core::disk::{Foreign, ForeignVolume, Volume};
 use calve_image_core::units::Bytes;
 use calve_image_core::writers::ext4::Ext4;
 use calve_image_core::writers::fat::{Fat, FatKind, Shape};
@@ -22,8 +22,33 @@ pub(super) fn format(content: &Volume, device: &str) -> Option<Command> {
         Volume::Ext4(volume) => ext4(volume),
         Volume::Vfat(volume) => vfat(volume),
         Volume::Swap(volume) => swap(volume),
+        Volume::Foreign(volume) => foreign(volume),
     };
     Some(Command::new(words.iter().map(String::as_str).chain([device])))
+}
+
+/// Returns the command that makes the subvolumes of a file system; none where it has none.
+pub(super) fn subvolumes(content: &Volume, device: &str) -> Option<Command> {
+    let Volume::Foreign(volume) = content else { return None };
+    let names: Vec<&str> =
+        volume.shares.iter().filter_map(|share| share.subvolume.as_deref()).collect();
+    let arguments = [device].into_iter().chain(names.iter().copied());
+    (!names.is_empty()).then(|| Command::script(SUBVOLUMES, "subvolumes", arguments))
+}
+
+/// Makes subvolumes, with the directories above them.
+const SUBVOLUMES: &str = include_str!("subvolumes.sh");
+
+/// Which features it has is its programs' affair: no boot loader reads it.
+fn foreign(volume: &ForeignVolume) -> Vec<String> {
+    let uuid = volume.uuid.to_string();
+    let id = format!("uuid={uuid}");
+    let mut words = match volume.kind {
+        Foreign::Btrfs => vec!["mkfs.btrfs", "-q", "-f", "-U", &uuid],
+        Foreign::Xfs => vec!["mkfs.xfs", "-q", "-f", "-m", &id],
+    };
+    words.extend(volume.label.iter().flat_map(|label| ["-L", label]));
+    owned(words)
 }
 
 fn ext4(volume: &Ext4) -> Vec<String> {

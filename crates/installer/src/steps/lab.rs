@@ -11,12 +11,14 @@ use std::process::{Command as Process, Output};
 use std::thread;
 use std::time::Duration;
 
-use calve_image_core::disk::{DiskSize, Layout, Partition};
+use calve_image_core::disk::{DiskSize, Foreign, Layout, Partition, PartitionKind, Size};
 use calve_image_core::inputs::fstab::Fstab;
 use calve_image_core::inputs::secret_appender::{Appended, Origin};
 use calve_image_core::units::GIB;
 
-use super::tests::{esp, ext4, finish, geometry, layout, luks, path, rest, swap, toplevel};
+use super::tests::{
+    SUBVOLUMES, esp, ext4, finish, foreign, geometry, layout, luks, path, rest, swap, toplevel,
+};
 use super::*;
 
 /// Makes the links of udev for the disk `$DISK`, once.
@@ -266,6 +268,35 @@ fn a_list_that_is_pasted_makes_the_disk_and_installs() {
     let key = "stat /etc/ssh/ssh_host_ed25519_key";
     let stat = said("debugfs", &["-R", key], root);
     assert!(stat.contains("Mode:  0600") && stat.contains("User:     0"), "{stat}");
+}
+
+#[test]
+fn a_btrfs_with_subvolumes_and_an_xfs() {
+    let Some(lab) = Lab::new() else { return };
+    let known = fs::read_to_string("/proc/filesystems").unwrap();
+    if !known.contains("btrfs") || !known.contains("xfs") {
+        eprintln!("SKIPPED: this machine's kernel has no btrfs or no xfs");
+        return;
+    }
+    let shares = [("/", Some("@")), ("/home", Some("people/@home"))];
+    let logs = foreign(Foreign::Xfs, &[("/var/log", None)]);
+    let logs =
+        Partition { size: Size::Fixed(GIB), ..Partition::new("log", PartitionKind::Linux, logs) };
+    let root = rest("root", foreign(Foreign::Btrfs, &shares));
+    let layout = small(vec![esp(), logs, root]);
+    let (mut steps, spots) = lab.disk(&layout);
+    let fstab = Fstab::parse(SUBVOLUMES, "fstab").unwrap();
+    steps.retain(|step| step.phase < Phase::Mount);
+    // Each is mounted once, however often it is asked for.
+    let again = listing(&mount(&spots, &fstab));
+    let after = "findmnt --raw --noheadings --output TARGET,FSTYPE,FSROOT,LABEL | grep ^/mnt\n\
+        findmnt --noheadings --output OPTIONS /mnt | grep -o compress=[a-z]*\n";
+    let out = lab.pasted(&format!("{}{again}{again}{after}", listing(&steps)));
+    let told = out.split_once("/mnt btrfs").unwrap().1;
+    insta::assert_snapshot!(format!("/mnt btrfs{told}"));
+    let left = fs::read_dir("/run").unwrap().map(|entry| entry.unwrap().file_name());
+    let is_ours = |name: &std::ffi::OsString| name.to_string_lossy().starts_with("calve-top");
+    assert_eq!(left.filter(is_ours).count(), 0);
 }
 
 #[test]

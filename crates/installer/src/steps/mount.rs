@@ -5,9 +5,9 @@
 //! for it. A step asks first whether it is needed. What is mounted deeper, or shows something that another
 //! mount brings, comes after that one.
 
-use calve_image_core::disk::{Fill, LuksFill};
+use calve_image_core::disk::{Fill, LuksFill, Share};
 use calve_image_core::inputs::binds::{Bind, Binds};
-use calve_image_core::inputs::fstab::Fstab;
+use calve_image_core::inputs::fstab::{Fstab, in_system};
 use calve_image_core::tree::TreePath;
 
 use super::step::{Command, Phase, Step};
@@ -15,6 +15,9 @@ use super::{below_root, luks};
 
 /// Mounts a volume that is not mounted there.
 const VOLUME: &str = r#"umask 022; mkdir -p "$2"; findmnt --source "$1" --mountpoint "$2" >/dev/null || exec mount "$1" "$2""#;
+
+/// Mounts a part of a volume, or a volume with options.
+const SHARE: &str = r#"umask 022; mkdir -p "$2"; findmnt --source "$1" --mountpoint "$2" >/dev/null || exec mount -o "$3" "$1" "$2""#;
 
 /// Mounts memory as the root.
 const MEMORY: &str = r#"umask 022; mkdir -p "$1"; mountpoint -q "$1" || exec mount -t tmpfs -o mode=0755 tmpfs "$1""#;
@@ -43,7 +46,12 @@ impl Spot {
     pub(super) fn luks(&self) -> Option<(&str, &LuksFill)> {
         match &self.content {
             Fill::Luks(fill) => Some((fill.mapper(&self.name), fill)),
-            Fill::Empty | Fill::Ext4(_) | Fill::Vfat(_) | Fill::Swap(_) | Fill::RandomSwap => None,
+            Fill::Empty
+            | Fill::Ext4(_)
+            | Fill::Vfat(_)
+            | Fill::Swap(_)
+            | Fill::RandomSwap
+            | Fill::Foreign(_) => None,
         }
     }
 
@@ -100,15 +108,27 @@ struct Mount {
 
 enum What {
     Volume(String),
+    Share { device: String, options: String },
     Memory,
     Bind(TreePath),
 }
 
 /// All mounts, in no order yet.
 fn mounts(spots: &[Spot], fstab: &Fstab) -> Vec<Mount> {
-    let volumes = spots.iter().filter_map(|spot| {
+    let volumes = spots.iter().flat_map(|spot| {
         let (device, content) = spot.innermost();
-        Some(Mount { at: content.mount()?.clone(), what: What::Volume(device) })
+        let at = |at: &TreePath| Mount { at: at.clone(), what: What::Volume(device.clone()) };
+        match content {
+            Fill::Foreign(fill) => {
+                fill.shares.iter().map(|share| shared(&device, share, fstab)).collect()
+            }
+            Fill::Empty
+            | Fill::Ext4(_)
+            | Fill::Vfat(_)
+            | Fill::Swap(_)
+            | Fill::RandomSwap
+            | Fill::Luks(_) => content.mounts().into_iter().map(at).collect::<Vec<_>>(),
+        }
     });
     let mut mounts: Vec<Mount> = volumes.collect();
     if !mounts.iter().any(|mount| mount.at.is_root()) {
@@ -126,6 +146,22 @@ fn mounts(spots: &[Spot], fstab: &Fstab) -> Vec<Mount> {
     mounts
 }
 
+/// A part of a file system, as the system mounts it: what is written now is compressed as it says.
+fn shared(device: &str, Share { mount, subvolume }: &Share, fstab: &Fstab) -> Mount {
+    let mut options: Vec<String> =
+        subvolume.iter().map(|subvolume| format!("subvol={subvolume}")).collect();
+    let said = fstab.mounts.iter().rfind(|said| in_system(&said.mount_point) == mount.to_string());
+    let said = said.into_iter().flat_map(|said| &said.options);
+    options.extend(said.filter(|option| option.starts_with("compress")).cloned());
+    let device = device.to_owned();
+    let what = if options.is_empty() {
+        What::Volume(device)
+    } else {
+        What::Share { device, options: options.join(",") }
+    };
+    Mount { at: mount.clone(), what }
+}
+
 impl Mount {
     /// Whether another has to be there before.
     fn follows(&self, other: &Self) -> bool {
@@ -135,7 +171,7 @@ impl Mount {
         }
         match &self.what {
             What::Bind(from) => needs(&self.at) || needs(from),
-            What::Volume(_) | What::Memory => needs(&self.at),
+            What::Volume(_) | What::Share { .. } | What::Memory => needs(&self.at),
         }
     }
 
@@ -143,6 +179,9 @@ impl Mount {
         let at = below_root(&self.at);
         let command = match &self.what {
             What::Volume(device) => Command::script(VOLUME, "mount", [device.as_str(), &at]),
+            What::Share { device, options } => {
+                Command::script(SHARE, "mount", [device.as_str(), &at, options])
+            }
             What::Memory => Command::script(MEMORY, "mount", [at.as_str()]),
             What::Bind(from) => Command::script(BIND, "bind", [below_root(from).as_str(), &at]),
         };

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use calve_image_core::disk::luks2::Kdf;
 use calve_image_core::disk::{
-    Architecture, DiskSize, Ext4Fill, Fill, Geometry, Given, Keyslots, Layout, LuksFill, Partition,
-    PartitionKind, Size, SwapFill, VfatFill,
+    Architecture, DiskSize, Ext4Fill, Fill, Foreign, ForeignFill, Geometry, Given, Keyslots,
+    Layout, LuksFill, Partition, PartitionKind, Share, Size, SwapFill, VfatFill,
 };
 use calve_image_core::epoch::Epoch;
 use calve_image_core::ids::Ids;
@@ -14,7 +14,7 @@ use calve_image_core::inputs::fstab::Fstab;
 use calve_image_core::inputs::secret_appender::{Appended, Origin};
 use calve_image_core::inputs::store_path::StorePath;
 use calve_image_core::tree::{TreeBuilder, TreePath};
-use calve_image_core::units::{GIB, SectorSize};
+use calve_image_core::units::{GIB, MIB, SectorSize};
 
 use super::*;
 
@@ -206,6 +206,38 @@ fn a_repair_mounts_and_destroys_nothing() {
     let twice = [parts[0].clone(), parts[0].clone()];
     let said = spots(&twice).unwrap_err().to_string();
     assert_eq!(said, "the disk has more than one partition \"ESP\": expected one");
+}
+
+/// XFS for logs, and a btrfs with subvolumes that the system mounts compressed.
+pub(super) fn foreign(kind: Foreign, shares: &[(&str, Option<&str>)]) -> Fill {
+    let shares = shares.iter().map(|(mount, subvolume)| Share {
+        mount: path(mount),
+        subvolume: subvolume.map(str::to_owned),
+    });
+    let label = Some(format!("my {}", kind.word()));
+    let (uuid, reserve, shares) = (None, MIB * 256, shares.collect());
+    Fill::Foreign(ForeignFill { kind, label, uuid, reserve, shares })
+}
+
+/// Mounts of such a system.
+pub(super) const SUBVOLUMES: &str = "LABEL=x / btrfs subvol=@,compress=zstd,noatime 0 0\n\
+    LABEL=x /home btrfs subvol=/people/@home 0 0\nLABEL=y /var/log xfs defaults 0 0\n";
+
+#[test]
+fn subvolumes_and_other_file_systems() {
+    let shares = [("/", Some("@")), ("/home", Some("people/@home"))];
+    let logs = foreign(Foreign::Xfs, &[("/var/log", None)]);
+    let logs =
+        Partition { size: Size::Fixed(GIB), ..Partition::new("log", PartitionKind::Linux, logs) };
+    let root = rest("root", luks(foreign(Foreign::Btrfs, &shares)));
+    let layout = layout(vec![esp(), logs, root]);
+    let steps = whole(&layout, SUBVOLUMES, |_| Vec::new());
+    let of = |step: &&Step| {
+        ["format log", "format root", "mount /", "mount /home", "mount /var/log"]
+            .contains(&&*step.name)
+    };
+    let steps: Vec<Step> = steps.iter().filter(of).cloned().collect();
+    insta::assert_snapshot!(listing(&steps));
 }
 
 #[test]

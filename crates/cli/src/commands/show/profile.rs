@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::drawing::{self, Column, Part};
 use crate::failure::Failure;
-use crate::profile::{self, Content, FileSystem, Luks, Named, Partition, PartitionSize, Space};
+use crate::profile::{self, Content, Luks, Named, Partition, PartitionSize, Space};
 use crate::terminal::Terminal;
 
 /// How wide a partition is drawn whose size only a system decides, in bytes.
@@ -76,8 +76,7 @@ fn part(partition: &Partition) -> Part {
     match &partition.content {
         Some(content) => {
             lines.push(format!(" {} {}", content.formats(), partition.size));
-            lines
-                .extend(content.file_system().map(|file_system| format!(" {}", file_system.mount)));
+            lines.extend(content.mounts().iter().map(|mount| format!(" {mount}")));
         }
         None => lines.push(format!(" empty {}", partition.size)),
     }
@@ -89,7 +88,7 @@ fn rows(partitions: &[Partition]) -> Vec<Vec<String>> {
     let mut rows = vec![heading.map(str::to_owned).to_vec()];
     for (partition, number) in partitions.iter().zip(1u32..) {
         let content = partition.content.as_ref();
-        let mount = content.and_then(Content::file_system).map(|known| known.mount.to_string());
+        let mounts = content.map(Content::mounts).unwrap_or_default();
         rows.push(vec![
             number.to_string(),
             partition.name.clone(),
@@ -97,7 +96,7 @@ fn rows(partitions: &[Partition]) -> Vec<Vec<String>> {
             partition.size.to_string(),
             content.map_or_else(|| "-".to_owned(), Content::formats),
             content.and_then(Content::label).cloned().unwrap_or_default(),
-            mount.unwrap_or_default(),
+            mounts.join(" "),
         ]);
     }
     rows
@@ -109,25 +108,36 @@ impl Content {
         match self {
             Self::Vfat(_) => "vfat".to_owned(),
             Self::Ext4(_) => "ext4".to_owned(),
+            Self::Xfs(_) => "xfs".to_owned(),
+            Self::Btrfs(_) => "btrfs".to_owned(),
             Self::Swap(_) => "swap".to_owned(),
             Self::RandomSwap(_) => "random-swap".to_owned(),
             Self::Luks(luks) => format!("luks/{}", luks.content.formats()),
         }
     }
 
-    /// The file system, also that in an encrypted volume.
-    fn file_system(&self) -> Option<&FileSystem> {
+    /// Where it is mounted, also what is in an encrypted volume.
+    fn mounts(&self) -> Vec<String> {
         match self {
-            Self::Vfat(file_system) | Self::Ext4(file_system) => Some(file_system),
-            Self::Luks(luks) => luks.content.file_system(),
-            Self::Swap(_) | Self::RandomSwap(_) => None,
+            Self::Vfat(file_system) | Self::Ext4(file_system) | Self::Xfs(file_system) => {
+                vec![file_system.mount.to_string()]
+            }
+            Self::Btrfs(btrfs) => {
+                let mounts = btrfs.mount.iter().chain(btrfs.subvolumes.values());
+                mounts.map(ToString::to_string).collect()
+            }
+            Self::Luks(luks) => luks.content.mounts(),
+            Self::Swap(_) | Self::RandomSwap(_) => Vec::new(),
         }
     }
 
     /// The label, of an encrypted volume that of what is in it.
     fn label(&self) -> Option<&String> {
         match self {
-            Self::Vfat(file_system) | Self::Ext4(file_system) => file_system.label.as_ref(),
+            Self::Vfat(file_system) | Self::Ext4(file_system) | Self::Xfs(file_system) => {
+                file_system.label.as_ref()
+            }
+            Self::Btrfs(btrfs) => btrfs.label.as_ref(),
             Self::Swap(swap) => swap.label.as_ref(),
             Self::RandomSwap(_) => None,
             Self::Luks(luks) => luks.content.label(),

@@ -140,6 +140,15 @@ fn can_hold(device: &DeviceSpec, fs_type: &str) -> Result<(), &'static str> {
                     .all(|b| (b' '..0x7f).contains(&b) && !b"\"*+,./:;<=>?[\\]|".contains(&b));
             fits.then_some(()).ok_or("1 to 11 ASCII characters that FAT allows, not NO NAME")
         }
+        // XFSLABEL_MAX, and BTRFS_LABEL_SIZE without its NUL.
+        DeviceSpec::Label(name) if fs_type == "xfs" => {
+            let fits = (1..=12).contains(&name.len()) && !name.contains('\0') && is_shown(name);
+            fits.then_some(()).ok_or("1 to 12 bytes without a blank at an end")
+        }
+        DeviceSpec::Label(name) if fs_type == "btrfs" => {
+            let fits = (1..=255).contains(&name.len()) && !name.contains('\0') && is_shown(name);
+            fits.then_some(()).ok_or("1 to 255 bytes without a blank at an end")
+        }
         // s_volume_name of ext2, 3 and 4, and of swap.
         DeviceSpec::Label(name) => {
             let fits = (1..=16).contains(&name.len()) && !name.contains('\0') && is_shown(name);

@@ -115,9 +115,33 @@ fn mount(
         ));
         return;
     }
-    if let Err((gives, mend)) = device(mount, (index, volume), subject.offer, adopted) {
+    if let Some((gives, mend)) = subvolume(mount, volume) {
+        findings.refuse(told(gives, mend));
+        return;
+    }
+    // The names are those of the whole.
+    let whole = volume.part_of.and_then(|index| Some((index, subject.offer.volumes.get(index)?)));
+    let whole = whole.unwrap_or((index, volume));
+    if let Err((gives, mend)) = device(mount, whole, subject.offer, adopted) {
         findings.refuse(told(gives, mend));
     }
+}
+
+/// What is wrong with the subvolume that a mount is of.
+fn subvolume(mount: &Mount, volume: &Volume) -> Option<(String, String)> {
+    let wanted = mount.option("subvol").map(|path| path.trim_matches('/'));
+    let wanted = wanted.filter(|path| !path.is_empty());
+    let given = volume.subvolume.as_deref();
+    let word = |subvolume: Option<&str>| match subvolume {
+        Some(name) => format!("the subvolume {name:?}"),
+        None => "the whole file system".to_owned(),
+    };
+    let point = place(mount);
+    (wanted != given).then(|| {
+        let gives = format!("{} there; the system wants {}", word(given), word(wanted));
+        let option = given.map_or("without subvol=".to_owned(), |name| format!("subvol={name}"));
+        (gives, format!("mount fileSystems.{point:?} with {option}, or change the profile"))
+    })
 }
 
 /// Whether the volume can be found by the name that the mount has for it; the error is told.

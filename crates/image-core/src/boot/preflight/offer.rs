@@ -43,6 +43,10 @@ pub struct Volume {
     pub mapper: Option<String>,
     /// The LUKS volume it lies in, by its index; its own names are then inside, its partition's are not.
     pub inside: Option<usize>,
+    /// The subvolume that it is, by its path in the file system.
+    pub subvolume: Option<String>,
+    /// The volume that it is a part of, by its index: that has its names.
+    pub part_of: Option<usize>,
     /// Its size, where the profile fixes it.
     pub size: Option<Bytes>,
     /// Whether it is the EFI system partition.

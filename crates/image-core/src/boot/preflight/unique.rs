@@ -38,7 +38,9 @@ pub(super) fn check(offer: &Offer, adopted: &BTreeMap<usize, Adopted>, findings:
     let none = Adopted::default();
     for (key, name_of) in KINDS {
         let mut known: BTreeMap<String, &Volume> = BTreeMap::new();
-        for (index, volume) in offer.volumes.iter().enumerate() {
+        let wholes =
+            offer.volumes.iter().enumerate().filter(|(_, volume)| volume.part_of.is_none());
+        for (index, volume) in wholes {
             let name = name_of(volume, adopted.get(&index).unwrap_or(&none));
             let Some(name) = name.filter(|name| !name.is_empty()) else { continue };
             let Some(first) = known.insert(name.clone(), volume) else { continue };
