@@ -30,7 +30,11 @@ impl Job<'_> {
     }
 
     /// How the system comes by its host key: where its own sshd looks for it.
-    pub(super) fn host_key(&mut self, arg: &HostKeyArg) -> Result<HostKeyWay, Failure> {
+    pub(super) fn host_key(
+        &mut self,
+        arg: &HostKeyArg,
+        mounts: &[TreePath],
+    ) -> Result<HostKeyWay, Failure> {
         if !self.has_server {
             return match arg {
                 HostKeyArg::New => Ok(HostKeyWay::Leave),
@@ -41,7 +45,7 @@ impl Job<'_> {
                 .hint("set services.openssh.enable, or leave the key out")),
             };
         }
-        let way = self.host_key_way(arg)?;
+        let way = self.host_key_way(arg, mounts)?;
         let path = match &way {
             HostKeyWay::Given { path, .. } | HostKeyWay::Made { path } => Some(path.clone()),
             HostKeyWay::Installers { .. } => Some(self.host_key_path()?),
@@ -57,11 +61,19 @@ impl Job<'_> {
         path.map_err(|error| Failure::new(Kind::Failed, error))
     }
 
-    fn host_key_way(&self, arg: &HostKeyArg) -> Result<HostKeyWay, Failure> {
+    /// Whether a file is still there after the restart.
+    fn is_kept(&self, path: &TreePath, mounts: &[TreePath]) -> bool {
+        let fstab = &self.load.subject.input().system.main.fstab;
+        self.etc.place(path).is_ok_and(|path| steps::is_kept(&path, mounts, fstab))
+    }
+
+    fn host_key_way(&self, arg: &HostKeyArg, mounts: &[TreePath]) -> Result<HostKeyWay, Failure> {
         let path = self.host_key_path()?;
         let directory = path.parent().unwrap_or_else(TreePath::root);
         Ok(match arg {
-            HostKeyArg::New => HostKeyWay::Made { path },
+            HostKeyArg::New if self.is_kept(&path, mounts) => HostKeyWay::Made { path },
+            // It has another at every start, and none can be pinned.
+            HostKeyArg::New => HostKeyWay::Leave,
             HostKeyArg::Installers => HostKeyWay::Installers { directory },
             HostKeyArg::Given(key) => {
                 let public = key.public();

@@ -147,7 +147,7 @@ impl<'a> Job<'a> {
             etc: self.etc,
             fstab: &input.system.main.fstab,
             mounts,
-            host_key: self.host_key(&wanted.host_key)?,
+            host_key: self.host_key(&wanted.host_key, mounts)?,
             extra_files: wanted.extra_files.len(),
             chown: &wanted.chown,
             initrd_secrets: &secrets,
