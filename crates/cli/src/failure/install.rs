@@ -68,8 +68,8 @@ impl From<copy::Error> for Failure {
                 "--sender calve needs no Nix here; the machine needs one in any case, as NixOS installers have"
             }
             Error::Unsigned { .. } => {
-                "sign the paths (nix store sign), let the machine trust their key (trusted-public-keys in its \
-                 nix.conf), or send them from here: without --from"
+                "sign the paths (nix store sign), name the key that signed them (--trusted-public-key \
+                 NAME:KEY), or send them from here: without --from"
             }
             Error::Full { .. } => "take a larger disk, or a smaller system",
             Error::Missing { .. } => {

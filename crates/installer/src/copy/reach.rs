@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use super::Error;
 use super::server::{PROGRAM, Server};
-use crate::target::{self, Login, Ssh};
+use crate::target::{self, Call, Login, Ssh};
 
 /// The target's name; `.invalid` is nobody's (RFC 2606).
 const HOST: &str = "calve-target.invalid";
@@ -39,14 +39,14 @@ impl Reach {
         Ok(Self { directory: lay().map_err(start)?, options })
     }
 
-    /// `NIX_SSHOPTS`: what Nix tells ssh. Nix splits it at spaces, newer ones as a shell does; no word of
-    /// ours needs quotes, and of the user's those that do are left out: they are about the target.
+    /// `NIX_SSHOPTS`: what Nix tells ssh. Nix splits it at spaces, since 2.25 as a shell does. No word of ours needs
+    /// quotes; a word of the user's that does is quoted, as it was when they gave it.
     pub(super) fn options(&self) -> String {
         let sockets = format!("-oControlPath={}/%n", self.directory.path().display());
         let ours = ["-oControlMaster=no", "-oBatchMode=yes", "-oCanonicalizeHostname=no"];
-        let theirs = self.options.iter().map(String::as_str).filter(|word| is_plain(word));
-        let words = [sockets.as_str()].into_iter().chain(ours).chain(theirs);
-        words.collect::<Vec<_>>().join(" ")
+        let theirs = self.options.iter().map(String::as_str);
+        let words: Vec<&str> = [sockets.as_str()].into_iter().chain(ours).chain(theirs).collect();
+        Call::new(&words).line()
     }
 
     /// The store below ROOT, as Nix calls it from here.
@@ -67,10 +67,6 @@ fn program(login: Login, under: &[&str]) -> String {
         Login::Root | Login::User => &[],
     };
     [sudo, under, &[PROGRAM]].concat().join(" ")
-}
-
-fn is_plain(word: &str) -> bool {
-    !word.is_empty() && !word.contains(|c: char| c.is_whitespace() || "'\"\\".contains(c))
 }
 
 /// A word as it stands in the query of a URL.
@@ -94,6 +90,16 @@ mod tests {
         let sudo = program(Login::Sudo, &under);
         assert_eq!(sudo, "sudo -n flock -s /run/calve/busy nix-store");
         assert_eq!(program(Login::Root, &[]), "nix-store");
+    }
+
+    #[test]
+    fn words_of_the_users_that_need_quotes_have_them() {
+        let directory = tempfile::Builder::new().prefix("calve-").tempdir_in("/tmp").unwrap();
+        let sockets = format!("-oControlPath={}/%n", directory.path().display());
+        let options = ["-p", "22", "-i", "my key"].map(str::to_owned).to_vec();
+        let text = Reach { directory, options }.options();
+        let ours = "-oControlMaster=no -oBatchMode=yes -oCanonicalizeHostname=no";
+        assert_eq!(text, format!("{sockets} {ours} -p 22 -i 'my key'"));
     }
 
     #[test]

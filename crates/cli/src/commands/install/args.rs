@@ -124,6 +124,10 @@ pub(super) struct CopyArgs {
     #[arg(long, help_heading = "Copy")]
     pub(super) no_substitute: bool,
 
+    /// Trust what this key signed, besides those that the machine trusts; may be given again
+    #[arg(long, value_name = "NAME:KEY", requires = "from", help_heading = "Copy")]
+    pub(super) trusted_public_key: Vec<String>,
+
     /// Who sends the closure: calve itself, or the nix of this machine
     #[arg(long, value_name = "calve|nix", default_value = "calve", conflicts_with = "from")]
     #[arg(help_heading = "Copy")]

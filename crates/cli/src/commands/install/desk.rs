@@ -77,7 +77,7 @@ impl run::Desk for Desk<'_> {
             source,
             root: ROOT,
             substitutes: wanted.substitutes,
-            keys: &[],
+            keys: &wanted.trusted_keys,
             under: &["flock", "-s", run::BUSY],
             hidden: &wanted.hidden,
             doubts: self.doubts,

@@ -34,6 +34,8 @@ pub(super) struct Wanted {
     pub(super) phases: Vec<Phase>,
     pub(super) from: Option<String>,
     pub(super) substitutes: bool,
+    /// Keys of caches that are trusted besides the machine's own.
+    pub(super) trusted_keys: Vec<String>,
     pub(super) sender: Sender,
     pub(super) luks: LuksKeys,
     /// Where those come from, which nobody who is started here gets to see.
@@ -104,6 +106,7 @@ impl Wanted {
             phases,
             from: copy.from,
             substitutes: !copy.no_substitute,
+            trusted_keys: copy.trusted_public_key,
             sender: copy.sender,
             luks,
             hidden: system.source.hidden.clone(),
