@@ -111,6 +111,19 @@ impl Fill {
         }
     }
 
+    /// Returns the LUKS volume that it is.
+    pub fn luks(&self) -> Option<&LuksFill> {
+        match self {
+            Self::Luks(fill) => Some(fill),
+            Self::Empty
+            | Self::Ext4(_)
+            | Self::Vfat(_)
+            | Self::Swap(_)
+            | Self::RandomSwap
+            | Self::Foreign(_) => None,
+        }
+    }
+
     /// Returns its word, as profiles have it.
     pub const fn word(&self) -> &'static str {
         match self {

@@ -93,14 +93,8 @@ impl LuksFill {
 impl Layout {
     /// Lists the LUKS volumes in the order of the partitions.
     pub fn locks(&self, ids: &Ids, keyslots: &Keyslots) -> Vec<Lock> {
-        let locks = self.partitions.iter().filter_map(|partition| match &partition.content {
-            Fill::Luks(fill) => Some(fill.lock(&partition.name, ids, keyslots)),
-            Fill::Empty
-            | Fill::Ext4(_)
-            | Fill::Vfat(_)
-            | Fill::Swap(_)
-            | Fill::RandomSwap
-            | Fill::Foreign(_) => None,
+        let locks = self.partitions.iter().filter_map(|partition| {
+            Some(partition.content.luks()?.lock(&partition.name, ids, keyslots))
         });
         locks.collect()
     }

@@ -93,7 +93,7 @@ fn volume(partition: &Partition, fill: &Fill) -> Option<Volume> {
         Fill::Foreign(fill) => (fill.kind.word(), fill.label.clone(), text(fill.uuid)),
         Fill::Luks(fill) => (LUKS, fill.label.clone(), text(fill.uuid)),
     };
-    let is_mounted = !matches!(fill, Fill::Luks(_));
+    let is_mounted = fill.luks().is_none();
     Some(Volume {
         name: partition.name.clone(),
         mount_point: fill.mount().filter(|_| is_mounted).map(ToString::to_string),
@@ -103,15 +103,7 @@ fn volume(partition: &Partition, fill: &Fill) -> Option<Volume> {
         // A partition must be called something, so its name is a wish; the closure's is a need.
         part_label: None,
         part_uuid: text(partition.id),
-        mapper: match fill {
-            Fill::Luks(fill) => fill.name.clone(),
-            Fill::Empty
-            | Fill::Ext4(_)
-            | Fill::Vfat(_)
-            | Fill::Swap(_)
-            | Fill::RandomSwap
-            | Fill::Foreign(_) => None,
-        },
+        mapper: fill.luks().and_then(|fill| fill.name.clone()),
         subvolume: match fill {
             Fill::Foreign(fill) => fill.shares.first().and_then(|share| share.subvolume.clone()),
             Fill::Empty

@@ -44,15 +44,7 @@ pub struct Spot {
 impl Spot {
     /// The LUKS volume in it, and what that is opened as.
     pub(super) fn luks(&self) -> Option<(&str, &LuksFill)> {
-        match &self.content {
-            Fill::Luks(fill) => Some((fill.mapper(&self.name), fill)),
-            Fill::Empty
-            | Fill::Ext4(_)
-            | Fill::Vfat(_)
-            | Fill::Swap(_)
-            | Fill::RandomSwap
-            | Fill::Foreign(_) => None,
-        }
+        self.content.luks().map(|fill| (fill.mapper(&self.name), fill))
     }
 
     /// Where what it holds is found once it is open.
