@@ -82,18 +82,18 @@ fn a_word_that_is_none() {
 [[partitions]]
 name = "data"
 type = "root"
-content.btrfs = { mount = "/" }
+content.bcachefs = { mount = "/" }
 "#), @r#"
     exit code: 2
     --- stderr
-    error: profile ./web.toml, line 5: unknown word "btrfs"
+    error: profile ./web.toml, line 5: unknown word "bcachefs"
        ╭─[./web.toml:5:9]
      4 │ type = "root"
-     5 │ content.btrfs = { mount = "/" }
-       ·         ──┬──
-       ·           ╰── unknown word
+     5 │ content.bcachefs = { mount = "/" }
+       ·         ────┬───
+       ·             ╰── unknown word
        ╰────
-      help: words that are valid here: vfat, ext4, swap, random-swap, luks
+      help: words that are valid here: vfat, ext4, xfs, btrfs, swap, random-swap, luks
     "#);
 }
 
