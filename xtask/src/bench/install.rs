@@ -29,6 +29,10 @@ pub(super) struct Args {
 }
 
 const TITLE: &str = "A closure over SSH";
+const IN_MEMORY: &str = "A closure over SSH, into memory";
+
+/// Where nothing waits for a disk.
+const MEMORY: &str = "/dev/shm/calve-bench";
 
 const PLAIN: &str = "nix copy";
 const NIX: &str = "calve, with nix copy";
@@ -65,30 +69,34 @@ pub(super) fn run(args: &Args) -> Result<String, Error> {
     ];
     let rounds = args.how.rounds.unwrap_or(5);
     let mut report = format!("## Installing\n\n{}\n\n", report::circumstances(variant)?);
-    if args.how.wants(TITLE) {
-        let comparison = compare(&env);
-        let measured = table::measure(&comparison, rounds, &bench.join("run"))?;
+    let places = [(TITLE, ON_DISK, bench.join("run")), (IN_MEMORY, BELOW, PathBuf::from(MEMORY))];
+    for (title, text, place) in places.iter().filter(|(title, ..)| args.how.wants(title)) {
+        let comparison = compare(title, text, &env);
+        let measured = table::measure(&comparison, rounds, place)?;
         report.push_str(&format!("{}\n{}\n", measured.table(), promises(&measured)));
     }
     Ok(report)
 }
 
-fn compare(env: &[(&'static str, PathBuf)]) -> Comparison {
+/// What holds for the first table.
+const ON_DISK: &str = "From this machine's store into an empty one below a directory, through an sshd on the loopback; connecting is counted. \
+                       CPU and memory are the sender's, without sshd and what it runs. One disk is read and written here.";
+/// What holds for the second.
+const BELOW: &str = "The same into a store in memory: what the senders take where the target's disk is no bottleneck.";
+
+fn compare(title: &'static str, text: &str, env: &[(&'static str, PathBuf)]) -> Comparison {
     let contender = |name, script: &str| Contender {
         name,
         before: WARM,
         script: script.to_owned(),
         env: env.to_vec(),
     };
-    let text = "From this machine's store into an empty one below a directory, through an sshd on the loopback; connecting is counted. \
-                CPU and memory are the sender's, without sshd and what it runs."
-        .to_owned();
     let contenders = vec![
         contender(PLAIN, PLAIN_SCRIPT),
         contender(NIX, NIX_SCRIPT),
         contender(CALVE, CALVE_SCRIPT),
     ];
-    Comparison { title: TITLE, text, contenders }
+    Comparison { title, text: text.to_owned(), contenders }
 }
 
 fn promises(measured: &Measured<'_>) -> String {
