@@ -10,8 +10,8 @@ use crate::target::Target;
 /// How many lines of a journal are told.
 const LINES: &str = "20";
 
-/// Which start this is, which system it began with, which one it runs.
-const WHICH: &str = "cat /proc/sys/kernel/random/boot_id; readlink -f /run/booted-system; readlink -f /run/current-system";
+/// Which system it began with, and which one it runs.
+const WHICH: [&str; 4] = ["readlink", "-f", "/run/booted-system", "/run/current-system"];
 
 /// What was found.
 pub(super) struct Found {
@@ -75,9 +75,9 @@ pub(super) fn judge(
 
 /// Whether it is the system that was installed.
 fn is_it(target: &dyn Target, order: &Order<'_>) -> Result<(), Error> {
-    let answer = answer(target, &["sh", "-c", WHICH], false)?;
+    let answer = answer(target, &WHICH, false)?;
     let out = String::from_utf8_lossy(&answer.out);
-    let [_, booted, current] = out.lines().collect::<Vec<_>>()[..] else {
+    let [booted, current] = out.lines().collect::<Vec<_>>()[..] else {
         return Err(Error::Garbled {
             host: target.name().to_owned(),
             command: "readlink -f /run/booted-system /run/current-system",
