@@ -151,6 +151,13 @@ impl Initrd {
         self.program("login", if self.asks == Asks::Askpass { ASKPASS } else { AGENT });
     }
 
+    /// Runs a command before each start of systemd's own agent.
+    pub(crate) fn agent_begins_with(&self, command: &str) {
+        let agent = "systemd-tty-ask-password-agent";
+        let next = format!("PATH=${{PATH#*:}}; exec {agent} \"$@\"");
+        self.program(&format!("bin/{agent}"), &format!("#!/bin/sh\n{command}\n{next}\n"));
+    }
+
     fn ssh_config(&self) -> String {
         let directory = self.directory().display();
         format!(
@@ -199,7 +206,7 @@ impl Initrd {
         let mut command = if self.asks == Asks::RealSystemd {
             let mut command = Command::new("unshare");
             let mount = "mount -t tmpfs none /run/systemd && mkdir -p /run/systemd/ask-password";
-            command.args(["-m", "sh", "-c", &format!("{mount} && {stage1}")]);
+            command.args(["-m", "sh", "-c", &format!("{mount} && {{ {stage1}; }}")]);
             command
         } else {
             let mut command = Command::new("sh");

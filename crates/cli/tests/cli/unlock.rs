@@ -495,3 +495,19 @@ fn systemd_itself_asks_again_after_a_wrong_one() {
     assert_eq!(end.code, Some(0), "{}", end.stderr);
     assert_eq!(host.log()[..2], ["root wrong", "root right"]);
 }
+
+#[test]
+fn a_question_that_comes_before_the_one_that_was_answered() {
+    let volumes = [("data", DATA), ("root", ROOT)];
+    let Some(mut host) = Initrd::new(Asks::RealSystemd, &volumes) else { return };
+    // It is asked when the agent starts, and the agent takes the newest first.
+    host.write("late-data", "");
+    host.agent_begins_with("rm -f \"$ROOT/late-data\"; sleep 1");
+    host.start();
+    let (root, data) = (key(&host, "a", ROOT), key(&host, "b", DATA));
+    let (root, data) = (format!("root={root}"), format!("data={data}"));
+    let run = run(host.command(&[TICKET, "--key", &root, "--key", &data]));
+    assert_eq!(run.code, Some(0), "{run:?} {:?}", host.log());
+    let log = host.log();
+    assert!(!log.iter().any(|line| line.ends_with("wrong")), "{log:?}");
+}

@@ -1,6 +1,6 @@
 # Run on the host, by whatever sh its initrd has. No word of this is secret: a passphrase comes by
 # stdin, passes through variables and pipes of shells, and is never an argument. Only builtins, sleep, mv, rm
-# and ls (or busybox' find, as its ls always sorts) are used: an initrd has little more.
+# and ls (and busybox' find, as its ls always sorts) are used: an initrd has little more.
 say() { printf '@calve %s\n' "$*"; }
 nap() { sleep 0.2 2>/dev/null || sleep 1; }
 
@@ -48,21 +48,54 @@ pending() {
   return 1
 }
 
+# Which request the agent reads an answer for: it watches that file, and the kernel tells the inode.
+watches() {
+  watched=
+  for info in "/proc/$agent/fdinfo/"*; do
+    while IFS= read -r line; do
+      case $line in
+        "inotify "*" ino:$1 "*) watched=this && return ;;
+        "inotify "*) watched=other ;;
+      esac
+    done 2>/dev/null <"$info"
+  done
+}
+
 # Without a terminal the agent reads a line of its stdin for each request, and takes the end of it for an
 # empty passphrase: so its stdin stays open, and it is ended when one request is gone. It blocks SIGTERM. Nobody waits for
-# it: some shells would wait for all of the pipe.
+# it: some shells would wait for all of the pipe. It begins with what is first by then, so it is given nothing before it
+# is seen to read for the request that the passphrase belongs to: the end of another process is the sign for that.
 agent() {
-  { printf '%s\n' "$p"; exec sleep 20; } 2>/dev/null | systemd-tty-ask-password-agent --query >/dev/null 2>&1 &
+  request=/run/systemd/ask-password/$1
+  inode=$(set -- $(ls -i "$request" 2>/dev/null) && printf '%x' "${1:-0}")
+  sleep 60 >/dev/null 2>&1 &
+  gate=$!
+  {
+    while kill -0 "$gate" && kill -0 $$; do nap; done
+    kill -0 $$ && printf '%s\n' "$p"
+    exec sleep 20
+  } 2>/dev/null | systemd-tty-ask-password-agent --query >/dev/null 2>&1 &
   agent=$!
+  naps=0
+  while watches "$inode"; [ -z "$watched" ] && [ "$naps" -lt 10 ]; do
+    nap
+    naps=$((naps + 1))
+  done
+  # One that watches nothing is trusted to take the first.
+  [ -z "$watched" ] && pending && [ "$ask" = "$1" ] && watched=this
+  [ "$watched" = this ] || kill -9 "$agent" 2>/dev/null
+  kill "$gate"
+  wait "$gate" 2>/dev/null
+  [ "$watched" = this ] || return 2
   # Who asked takes the request away a moment after the agent has answered it and ended.
   naps=0 gone=0
-  while [ -e "/run/systemd/ask-password/$1" ] && [ "$naps" -lt 50 ] && [ "$gone" -lt 10 ]; do
+  while [ -e "$request" ] && [ "$naps" -lt 50 ] && [ "$gone" -lt 10 ]; do
     nap
     naps=$((naps + 1))
     kill -0 "$agent" 2>/dev/null || gone=$((gone + 1))
   done
   kill -9 "$agent" 2>/dev/null
-  [ ! -e "/run/systemd/ask-password/$1" ]
+  [ ! -e "$request" ]
 }
 
 systemd() {
@@ -72,14 +105,9 @@ systemd() {
       this=$ask
       say ask "$ask" "${id:--}" "$message"
       hear
-      # Another one may have come first meanwhile, and would get this answer.
-      if ! pending || [ "$ask" != "$this" ]; then
-        say later
-      elif agent "$this"; then
-        say taken
-      else
-        say stuck
-      fi
+      agent "$this"
+      # Another one may have come first meanwhile, and would have got this answer.
+      case $? in 0) say taken ;; 1) say stuck ;; *) say later ;; esac
       p=
       # Others that ask try what was just given by themselves, and ask anew if it is not theirs.
       settle
