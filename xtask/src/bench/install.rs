@@ -46,9 +46,9 @@ const NIX_SCRIPT: &str =
 const CALVE_SCRIPT: &str =
     r#""$COPY" "$PORT" "$KEY" "$OUT" "$CLOSURE/system" "$CLOSURE/registration" calve"#;
 
-/// Nobody comes upon a cold cache; not counted.
+/// Nobody comes upon a cold cache, or upon a disk that still writes what the one before left; not counted.
 const WARM: &str =
-    r#"find $(cat "$CLOSURE/store-paths") -type f -exec cat {} + >/dev/null; mkdir "$OUT""#;
+    r#"find $(cat "$CLOSURE/store-paths") -type f -exec cat {} + >/dev/null; mkdir "$OUT"; sync"#;
 
 /// Measures everything and writes the report.
 pub(super) fn run(args: &Args) -> Result<String, Error> {
