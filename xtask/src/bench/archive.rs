@@ -74,8 +74,13 @@ const TEXT: &str = "One option changed: a service was enabled and ten store path
 /// The pipeline, and calve in the states that a cache can be in. Their order matters: an empty cache
 /// is filled for the two after it.
 fn compare(level: &Level, rounds: usize, env: &[(&'static str, PathBuf)]) -> Comparison {
-    let contender =
-        |name, before, script: String| Contender { name, before, script, env: env.to_vec() };
+    let contender = |name, before, script: String| Contender {
+        name,
+        before,
+        script,
+        env: env.to_vec(),
+        ..Contender::default()
+    };
     let calve = |system: &str| format!(r#""$CALVE" {} {system}"#, level.build);
     let compressor = level.compressor();
     let mut contenders =

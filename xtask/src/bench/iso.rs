@@ -141,6 +141,7 @@ fn compare(level: &Level, rounds: usize, env: &[(&'static str, PathBuf)]) -> Com
         before,
         script: script.to_owned(),
         env: env.clone(),
+        ..Contender::default()
     };
     let contenders = vec![
         contender(PEER, "", PEER_SCRIPT),

@@ -100,7 +100,7 @@ fn contender(
     before: &'static str,
     script: &str,
 ) -> Contender {
-    Contender { name, before, script: script.to_owned(), env: env.to_vec() }
+    Contender { name, before, script: script.to_owned(), env: env.to_vec(), ..Contender::default() }
 }
 
 fn volumes(env: &[(&'static str, PathBuf)]) -> Comparison {

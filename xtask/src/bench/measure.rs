@@ -19,6 +19,8 @@ pub(super) struct Contender {
     pub(super) before: &'static str,
     /// Shell; writes the file `$OUT`, works in `$DIR`.
     pub(super) script: String,
+    /// Shell that runs after, however that ended, and is not counted.
+    pub(super) after: &'static str,
     /// Values the script uses, by name.
     pub(super) env: Vec<(&'static str, PathBuf)>,
 }
@@ -66,10 +68,12 @@ pub(super) fn sample(contender: &Contender, dir: &Path, round: usize) -> Result<
     shell(contender.before)?;
     program::run(&mut program::command("sync"))?;
     let start = Instant::now();
-    shell(
+    let run = shell(
         r#"/usr/bin/time -f "%U %S %M" -o "$COST" bash -o pipefail -euc "$SCRIPT"; sync -f "$OUT""#,
-    )?;
+    );
     let wall = start.elapsed().as_secs_f64();
+    shell(contender.after)?;
+    run?;
     let cost = std::fs::read_to_string(&cost).unwrap_or_default();
     let mut fields = cost.lines().last().unwrap_or_default().split(' ');
     let mut field =
