@@ -13,7 +13,7 @@ use rustix::fs::OFlags;
 
 use crate::failure::{Failure, Kind};
 use crate::interrupt::Interrupt;
-use crate::terminal::Terminal;
+use crate::terminal::{Terminal, harmless};
 use crate::tty;
 
 /// How often a signal is looked for.
@@ -85,7 +85,7 @@ fn ask(tty: OwnedFd, question: &str, interrupt: Option<&Interrupt>) -> io::Resul
     // It was opened so as not to wait for a modem; an answer is waited for.
     rustix::fs::fcntl_setfl(&tty, OFlags::RDWR)?;
     let mut tty = File::from(tty);
-    tty.write_all(question.as_bytes())?;
+    tty.write_all(harmless(question).as_bytes())?;
     let mut answer = Vec::new();
     let mut chunk = [0; 256];
     let tick = Timespec::try_from(TICK).ok();

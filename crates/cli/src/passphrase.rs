@@ -14,6 +14,7 @@ use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr
 use zeroize::Zeroizing;
 
 use crate::interrupt::Interrupt;
+use crate::terminal::harmless;
 use crate::tty;
 
 /// How often a signal is looked for.
@@ -82,6 +83,7 @@ impl Quiet {
     }
 
     fn say(&self, words: &str) -> io::Result<()> {
+        let words = harmless(words);
         let mut rest = words.as_bytes();
         while !rest.is_empty() {
             match rustix::io::write(&self.tty, rest) {

@@ -155,6 +155,7 @@ impl Failure {
         code
     }
 
+    /// The whole text, colours included: what was found may hold anything else.
     fn render(&self) -> String {
         let mut theme = if terminal::stderr_is_lively() {
             GraphicalTheme::unicode()
@@ -168,9 +169,10 @@ impl Failure {
             .without_syntax_highlighting();
         let mut text = String::new();
         match handler.render_report(&mut text, self) {
-            Ok(()) => format!("{}{}", text.trim_start(), self.note),
-            Err(fmt::Error) => format!("error: {self}\n"),
+            Ok(()) => text = format!("{}{}", text.trim_start(), self.note),
+            Err(fmt::Error) => text = format!("error: {self}\n"),
         }
+        terminal::harmless_in_colour(&text)
     }
 }
 

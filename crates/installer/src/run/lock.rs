@@ -36,13 +36,13 @@ impl Lock {
     /// Takes a target.
     pub(super) fn take(target: &dyn Target, journal: &Journal) -> Result<Self, Error> {
         let who = journal.holder().map(ToString::to_string).unwrap_or_default();
-        let who = shown(&who);
+        let who = short(&who);
         let words = ["sh", "-c", SCRIPT, "lock", journal.token(), &who];
         let kept = target.keep(&Call { as_root: true, ..Call::new(&words) }).map_err(failed)?;
         match kept.line().split_once(' ') {
             None if ["free", "busy"].contains(&kept.line()) => Ok(Self { kept }),
-            Some(("held", holder)) => Err(Error::Locked { holder: shown(holder) }),
-            Some(_) | None => Err(Error::Prepare { said: shown(kept.line()) }),
+            Some(("held", holder)) => Err(Error::Locked { holder: short(holder) }),
+            Some(_) | None => Err(Error::Prepare { said: short(kept.line()) }),
         }
     }
 
@@ -72,7 +72,7 @@ pub(super) fn wait(target: &dyn Target) -> Result<(), Error> {
     match answer.code {
         Some(0) => Ok(()),
         Some(STILL_BUSY) => Err(Error::Busy { minutes: MINUTES }),
-        Some(_) | None => Err(Error::Prepare { said: shown(answer.last_words()) }),
+        Some(_) | None => Err(Error::Prepare { said: short(answer.last_words()) }),
     }
 }
 
@@ -91,7 +91,7 @@ pub fn holder(target: &dyn Target) -> Result<Option<String>, Error> {
     let script = "[ -e /run/calve/lock ] || exit 0; flock -n /run/calve/lock true || sed -n 3p /run/calve/holder";
     let words = ["sh", "-c", script];
     let answer = target.call(&Call { as_root: true, ..Call::new(&words) }).map_err(failed)?;
-    let said = shown(String::from_utf8_lossy(&answer.out).trim());
+    let said = short(String::from_utf8_lossy(&answer.out).trim());
     Ok((!said.is_empty()).then_some(said))
 }
 
@@ -108,15 +108,15 @@ pub fn journal_of(target: &dyn Target) -> Result<Option<Vec<u8>>, Error> {
     Ok((!answer.out.is_empty()).then_some(answer.out))
 }
 
-/// What another machine said, without what a terminal would obey.
-fn shown(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(400).collect()
+/// As much of what another machine said as an error may hold.
+fn short(text: &str) -> String {
+    text.chars().take(400).collect()
 }
 
 /// Nothing was done yet.
 pub(super) fn failed(source: target::Error) -> Error {
     if let target::Error::Silent { said, .. } = source {
-        return Error::Prepare { said: shown(&said) };
+        return Error::Prepare { said: short(&said) };
     }
     Error::Reach(source)
 }

@@ -115,10 +115,9 @@ impl Hearing {
 
 fn script_line(text: &str) -> Option<Said> {
     let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
-    let rest = shown(rest);
     let said = match word {
         "hello" => Said::Hello,
-        "kind" => Said::Kind(Kind::of(&rest)),
+        "kind" => Said::Kind(Kind::of(rest)),
         "booted" => Said::Booted,
         "volume" => {
             let (device, name) = rest.split_once(' ')?;
@@ -133,16 +132,11 @@ fn script_line(text: &str) -> Option<Said> {
         "taken" => Said::Taken,
         "stuck" => Said::Stuck,
         "later" => Said::Later,
-        "open" => Said::Open(rest),
+        "open" => Said::Open(rest.to_owned()),
         "tick" => Said::Tick,
         _ => return None,
     };
     Some(said)
-}
-
-/// Leaves out what would do something to a terminal.
-pub(super) fn shown(text: &str) -> String {
-    text.chars().filter(|char| !char.is_control()).collect()
 }
 
 /// The question that an unfinished line asks.
@@ -207,9 +201,9 @@ mod tests {
 
     #[test]
     fn messages_of_systemd() {
-        let message = "Please enter passphrase for disk one (root)\u{1b}[31m on /:";
+        let message = "Please enter passphrase for disk one (root) on /:";
         let said = heard(&format!("@calve ask ask.Ja4dR8 cryptsetup:/dev/x {message}\n"));
-        let words = "Please enter passphrase for disk one (root)[31m on /:".to_owned();
+        let words = message.to_owned();
         assert_eq!(said, [Said::Ask { id: "ask.Ja4dR8".to_owned(), words }]);
         let said = heard("@calve ask ask.1 - \n");
         assert_eq!(said, [Said::Ask { id: "ask.1".to_owned(), words: String::new() }]);

@@ -83,7 +83,6 @@ impl Words {
     }
 
     fn plain(&mut self, line: &str) -> Option<String> {
-        let shown = super::said::shown(line);
         self.is_changed |= line.contains("REMOTE HOST IDENTIFICATION HAS CHANGED");
         self.is_unverified |= line.contains("Host key verification failed");
         if let Some(place) =
@@ -94,13 +93,13 @@ impl Words {
             });
         }
         if line.starts_with("Warning: Permanently added") {
-            return Some(shown);
+            return Some(line.to_owned());
         }
-        if !shown.trim().is_empty() {
+        if !line.trim().is_empty() {
             if self.kept.len() == KEPT {
                 self.kept.remove(0);
             }
-            self.kept.push(shown);
+            self.kept.push(line.to_owned());
         }
         None
     }
