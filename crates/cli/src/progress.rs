@@ -72,9 +72,13 @@ impl State {
     /// How far, how fast and how long still.
     fn text(&self) -> String {
         let Self { total, done, began, .. } = self;
-        let percent = u128::from(done.get()) * 100 / u128::from(total.get().max(1));
         let seconds = began.elapsed().as_secs().max(1);
         let rate = Bytes::new(done.get() / seconds);
+        if done > total {
+            // Nobody knows yet how much it will be.
+            return format!("{done}, {rate}/s");
+        }
+        let percent = u128::from(done.get()) * 100 / u128::from(total.get().max(1));
         let left = (*total - *done).get() / rate.get().max(1);
         format!("{done} of {total} ({percent} %), {rate}/s, {left} s left")
     }
@@ -85,6 +89,15 @@ impl Meter {
     pub(crate) fn start(&self, total: Bytes) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         *state = State::new(total);
+        if let Some(bar) = &self.bar {
+            bar.set_length(total.get());
+        }
+    }
+
+    /// Learns that it will be more, or less, than was known at the start.
+    pub(crate) fn expect(&self, total: Bytes) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.total = total;
         if let Some(bar) = &self.bar {
             bar.set_length(total.get());
         }
@@ -162,5 +175,19 @@ impl Count {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_far_is_told_with_and_without_an_end() {
+        let began = Instant::now();
+        let mut state = State { total: Bytes::ZERO, done: Bytes::new(5 << 20), began, told: began };
+        assert_eq!(state.text(), "5 MiB, 5 MiB/s");
+        state.total = Bytes::new(20 << 20);
+        assert_eq!(state.text(), "5 MiB of 20 MiB (25 %), 5 MiB/s, 3 s left");
     }
 }

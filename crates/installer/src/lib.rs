@@ -3,6 +3,7 @@
 //! - [`host_key`]: the SSH host key that a machine is given at its first boot
 //! - [`journal`]: what of an installation was begun and done
 //! - [`keys`]: where keys and passphrases come from
+//! - `patience`: waiting that somebody can end
 //! - [`refuse`]: what about a machine forbids an installation
 //! - [`run`]: an installation, done: its steps over a target, with a journal
 //! - [`steps`]: an installation, step by step, before any of it is done
@@ -16,7 +17,8 @@
 //! Images came first, because an installed machine and a tested image are made from one layout
 //! description (`calve_image_core::disk::Layout`; `docs/architecture.md`).
 //!
-//! Nothing here prints, prompts or logs: values come back, and errors that name the thing.
+//! Nothing here prints, prompts or logs: values come back, and errors that name the thing. What other machines say, and what
+//! disks are called, comes back as it is: whoever shows it leaves out what a terminal would obey.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr))]
 
@@ -24,6 +26,7 @@ pub mod copy;
 pub mod host_key;
 pub mod journal;
 pub mod keys;
+mod patience;
 pub mod refuse;
 pub mod run;
 pub mod steps;

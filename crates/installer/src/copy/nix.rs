@@ -2,11 +2,11 @@
 //! a cache by itself.
 
 use std::collections::BTreeSet;
-use std::io::{self, BufRead, BufReader};
+use std::io::ErrorKind;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::RecvTimeoutError;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,7 @@ use super::log::Log;
 use super::reach::Reach;
 use super::server::{self, Server};
 use super::{Copied, Error, Hear, Progress, Stage, To};
-use crate::target::{self, Call};
+use crate::target::{self, Call, child};
 
 /// The program.
 const PROGRAM: &str = "nix";
@@ -70,7 +70,7 @@ pub(super) fn bring(
     let mut log = Log::default();
     if CACHES.iter().any(|cache| url.starts_with(cache)) {
         hear.progress(&Progress::at(Stage::Pulling));
-        pull(server, url, &mut log)?;
+        pull(server, url, &mut log, hear)?;
     } else {
         let flags: &[&str] =
             if server.order.substitutes { &["--substitute-on-destination"] } else { &[] };
@@ -81,7 +81,7 @@ pub(super) fn bring(
 }
 
 /// Has the target read a cache by itself; whose signatures count there, as everywhere.
-fn pull(server: &Server<'_>, url: &str, log: &mut Log) -> Result<(), Error> {
+fn pull(server: &Server<'_>, url: &str, log: &mut Log, hear: &mut dyn Hear) -> Result<(), Error> {
     let order = server.order;
     let (uri, toplevel) = (server.uri(), order.toplevel.to_string());
     let keys = order.keys.join(" ");
@@ -93,8 +93,11 @@ fn pull(server: &Server<'_>, url: &str, log: &mut Log) -> Result<(), Error> {
         words.extend(["--option", "extra-trusted-public-keys", &keys]);
     }
     words.push(&toplevel);
-    let answer = server.target.call(&Call { as_root: true, ..Call::new(&words) })?;
-    answer.err.lines().for_each(|line| log.read(line));
+    let call = Call { as_root: true, ..Call::new(&words) };
+    let answer = server.target.listen(&call, &mut |line| {
+        log.read(line);
+        hear.progress(&log.progress());
+    })?;
     if answer.is_good() {
         return Ok(());
     }
@@ -152,13 +155,19 @@ fn run(
 fn listen(command: &mut Command, log: &mut Log, hear: &mut dyn Hear) -> Result<bool, Error> {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).process_group(0);
     let child = command.spawn().map_err(|source| {
-        if source.kind() == io::ErrorKind::NotFound {
+        if source.kind() == ErrorKind::NotFound {
             return Error::NoNix { place: "this machine".to_owned(), program: PROGRAM };
         }
         target::Error::Start { program: PROGRAM.to_owned(), source }.into()
     })?;
+    let talk = |source| target::Error::Talk { program: PROGRAM.to_owned(), source };
     let mut running = Running { child, is_over: false };
-    let lines = lines(&mut running.child);
+    let lines = running
+        .child
+        .stderr
+        .take()
+        .map(child::lines)
+        .ok_or_else(|| talk(ErrorKind::BrokenPipe.into()))?;
     hear.progress(&log.progress());
     loop {
         match lines.recv_timeout(TICK) {
@@ -173,25 +182,9 @@ fn listen(command: &mut Command, log: &mut Log, hear: &mut dyn Hear) -> Result<b
             return Err(Error::Interrupted);
         }
     }
-    let talk = |source| target::Error::Talk { program: PROGRAM.to_owned(), source };
     let status = running.child.wait().map_err(talk)?;
     running.is_over = true;
     Ok(status.success())
-}
-
-/// What it says, line by line.
-fn lines(child: &mut Child) -> Receiver<String> {
-    let (sender, receiver) = channel();
-    if let Some(stderr) = child.stderr.take() {
-        thread::spawn(move || {
-            for line in BufReader::new(stderr).split(b'\n').map_while(Result::ok) {
-                if sender.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
-                    break;
-                }
-            }
-        });
-    }
-    receiver
 }
 
 /// A `nix` with the ssh that it started; they end with this value.

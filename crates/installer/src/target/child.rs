@@ -5,7 +5,7 @@
 //! decides, and not by accident what happens to run. Readers are threads that nobody waits for longer than for
 //! the program: what it left behind may hold its pipes for ever.
 
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::Arc;
@@ -49,6 +49,48 @@ pub(super) fn run(
     let status = running.wait(stop)?;
     let err = String::from_utf8_lossy(&err).into_owned();
     Ok(Answer { code: status.code(), out, err })
+}
+
+/// Runs a program to its end that reads `input`, and hands on the lines of its standard error as they come.
+pub(super) fn listen(
+    command: &mut Command,
+    input: &[u8],
+    stop: &Arc<AtomicBool>,
+    hear: &mut dyn FnMut(&str),
+) -> Result<Answer, Error> {
+    let mut running = Running::start(command)?;
+    let out = running.child.stdout.take().map(collect);
+    let lines = running.child.stderr.take().map(lines);
+    if let Some(stdin) = running.child.stdin.take() {
+        let mut sink = Sink::new(stdin, stop).map_err(|source| running.talk(source))?;
+        // A program that ends without reading has its reasons, and says them.
+        let _ = sink.write_all(input);
+    }
+    let mut err = String::new();
+    while let Some(line) = lines.as_ref().map_or(Ok(None), |lines| next(lines, stop))? {
+        hear(&line);
+        if err.len() < MOST {
+            err.push_str(&line);
+            err.push('\n');
+        }
+    }
+    let out = running.said(out, stop)?;
+    let status = running.wait(stop)?;
+    Ok(Answer { code: status.code(), out, err })
+}
+
+/// What a program says, line by line, read on a thread.
+pub(crate) fn lines(source: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, receiver) = channel();
+    thread::spawn(move || {
+        for line in BufReader::new(source).split(b'\n').map_while(Result::ok) {
+            // Nobody listens any more where the program was stopped.
+            if sender.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
+                break;
+            }
+        }
+    });
+    receiver
 }
 
 /// A child; it ends with this value.
@@ -223,6 +265,30 @@ mod tests {
         let answer = run_with(Command::new("sh").args(["-c", "echo no >&2; exit 3"]), &input);
         let answer = answer.unwrap();
         assert_eq!((answer.code, answer.last_words()), (Some(3), "no"));
+    }
+
+    #[test]
+    fn what_it_says_is_heard_while_it_runs() {
+        // It goes on only when it was heard.
+        let directory = tempfile::tempdir().unwrap();
+        let heard = directory.path().join("heard");
+        let wait = format!("while [ ! -e {} ]; do sleep 0.02; done", heard.display());
+        let script =
+            format!("read word; echo \"$word\" >&2; {wait}; echo out; echo end >&2; exit 2");
+        let mut said = Vec::new();
+        let answer = listen(
+            Command::new("sh").args(["-c", &script]),
+            b"one\n",
+            &Arc::default(),
+            &mut |line| {
+                std::fs::write(&heard, "").unwrap();
+                said.push(line.to_owned());
+            },
+        );
+        let answer = answer.unwrap();
+        assert_eq!(said, ["one", "end"]);
+        assert_eq!((answer.code, answer.err.as_str()), (Some(2), "one\nend\n"));
+        assert_eq!(answer.out, b"out\n");
     }
 
     #[test]

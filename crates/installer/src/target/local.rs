@@ -65,6 +65,10 @@ impl Target for Local {
         })
     }
 
+    fn listen(&self, call: &Call<'_>, hear: &mut dyn FnMut(&str)) -> Result<Answer, Error> {
+        child::listen(&mut self.command(call), call.input, &self.stop, hear)
+    }
+
     fn keep(&self, call: &Call<'_>) -> Result<Kept, Error> {
         Kept::start(&mut self.command(call), call, &self.stop)
     }

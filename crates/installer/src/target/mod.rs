@@ -4,17 +4,18 @@
 //! - `child`, [`kept`]: a program of this machine that runs to its end, and one that runs on
 //! - [`local`]: on this machine
 //! - [`ssh`]: on another: one connection, and every command over it
-//! - `cipher`: what that connection is encrypted with
+//! - `cipher`, `pin`: what that connection is encrypted with, and the key that the other end must have
 //!
 //! Whatever a target is asked to do is a [`Call`]: words that anyone may see, and bytes on its standard input
 //! that nobody may. So a passphrase is never a word, every step can be shown before it is done, and a test
 //! stands in for a machine by answering calls.
 
 pub mod call;
-mod child;
+pub(crate) mod child;
 mod cipher;
 pub mod kept;
 pub mod local;
+pub(crate) mod pin;
 pub mod ssh;
 #[cfg(test)]
 pub(crate) mod sshd;
@@ -56,6 +57,16 @@ pub trait Target {
     /// # Errors
     /// It could not be run; that it failed is an [`Answer`].
     fn stream(&self, call: &Call<'_>, feed: &mut Feed<'_>) -> Result<Answer, Error>;
+
+    /// Runs a command to its end, and hands on what it says on its standard error, line by line, while it runs.
+    ///
+    /// # Errors
+    /// As those of [`call`](Self::call).
+    fn listen(&self, call: &Call<'_>, hear: &mut dyn FnMut(&str)) -> Result<Answer, Error> {
+        let answer = self.call(call)?;
+        answer.err.lines().for_each(hear);
+        Ok(answer)
+    }
 
     /// Starts a command that runs on until it is dropped, and waits for its first line.
     ///

@@ -19,7 +19,7 @@ use std::sync::atomic::AtomicBool;
 
 use tempfile::TempDir;
 
-use super::{Answer, Call, Error, Feed, Kept, Login, Target, child, cipher};
+use super::{Answer, Call, Error, Feed, Kept, Login, Target, child, cipher, pin};
 use crate::host_key::PublicKey;
 use crate::keys::Source;
 
@@ -39,22 +39,6 @@ const MASTER: [&str; 9] = [
 /// Settings of a command: without the connection it fails, and makes none.
 const OVER_IT: [&str; 4] =
     ["ControlMaster=no", "BatchMode=yes", "ProxyJump=none", "ProxyCommand=exit 255"];
-
-/// Settings where the host key is known: nobody else vouches for another.
-const PINNED: [&str; 6] = [
-    "GlobalKnownHostsFile=/dev/null",
-    "KnownHostsCommand=none",
-    "VerifyHostKeyDNS=no",
-    "UpdateHostKeys=no",
-    "CheckHostIP=no",
-    "NumberOfPasswordPrompts=1",
-];
-
-/// The name of a pinned host in the file below.
-const ALIAS: &str = "calve-pinned";
-
-/// The known_hosts of a pinned host.
-const KNOWN: &str = "known_hosts";
 
 /// What keeps a connection from being idle.
 const ANCHOR: [&str; 3] = ["sh", "-c", "echo here; exec cat >/dev/null"];
@@ -123,8 +107,7 @@ impl Ssh {
         let directory = tempfile::Builder::new().prefix("calve-").tempdir_in("/tmp");
         let directory = directory.map_err(start)?;
         if let Some(key) = key {
-            let line = format!("{ALIAS} {}\n", key.line());
-            std::fs::write(directory.path().join(KNOWN), line).map_err(start)?;
+            pin::write(directory.path(), key).map_err(start)?;
         }
         let is_pinned = key.is_some();
         let (stop, login) = (Arc::default(), Login::User);
@@ -200,6 +183,16 @@ impl Ssh {
         command
     }
 
+    /// An answer, unless it is the connection's end.
+    fn judge(&self, answer: Answer) -> Result<Answer, Error> {
+        // What ssh says of itself, unless it is the command that says the same.
+        if answer.code == Some(255) && !self.is_alive() {
+            let said = answer.last_words().to_owned();
+            return Err(Error::Lost { host: self.address.name.clone(), said });
+        }
+        Ok(answer)
+    }
+
     /// Tells whether the connection stands.
     fn is_alive(&self) -> bool {
         self.tell_connection("check")
@@ -219,17 +212,14 @@ impl Ssh {
         let mut socket = OsString::from("ControlPath=");
         socket.push(self.socket());
         command.arg("-o").arg(socket);
-        let checking = match (self.is_pinned, accept_new) {
-            (true, _) => "yes",
-            (false, true) => "accept-new",
-            (false, false) => "ask",
-        };
-        command.arg("-o").arg(format!("StrictHostKeyChecking={checking}"));
         if self.is_pinned {
-            let known = self.directory.path().join(KNOWN);
-            command.arg("-o").arg(format!("UserKnownHostsFile={}", known.display()));
-            command.arg("-o").arg(format!("HostKeyAlias={ALIAS}"));
-            command.args(PINNED.iter().flat_map(|setting| ["-o", setting]));
+            for setting in pin::settings(self.directory.path()) {
+                command.arg("-o").arg(setting);
+            }
+            command.args(["-o", "NumberOfPasswordPrompts=1"]);
+        } else {
+            let checking = if *accept_new { "accept-new" } else { "ask" };
+            command.arg("-o").arg(format!("StrictHostKeyChecking={checking}"));
         }
         command.args(["-o", "RemoteCommand=none", "-o", "RequestTTY=no"]);
         for setting in settings {
@@ -254,16 +244,14 @@ impl Target for Ssh {
     }
 
     fn stream(&self, call: &Call<'_>, feed: &mut Feed<'_>) -> Result<Answer, Error> {
-        let answer = child::run(&mut self.session(call), &self.stop, &mut |sink| {
+        self.judge(child::run(&mut self.session(call), &self.stop, &mut |sink| {
             sink.write_all(call.input)?;
             feed(sink)
-        })?;
-        // What ssh says of itself, unless it is the command that says the same.
-        if answer.code == Some(255) && !self.is_alive() {
-            let said = answer.last_words().to_owned();
-            return Err(Error::Lost { host: self.address.name.clone(), said });
-        }
-        Ok(answer)
+        })?)
+    }
+
+    fn listen(&self, call: &Call<'_>, hear: &mut dyn FnMut(&str)) -> Result<Answer, Error> {
+        self.judge(child::listen(&mut self.session(call), call.input, &self.stop, hear)?)
     }
 
     fn keep(&self, call: &Call<'_>) -> Result<Kept, Error> {

@@ -12,7 +12,7 @@ use super::said::{Hearing, Kind, Said};
 use super::ssh::{Pin, Purpose};
 use super::words::{Trouble, Words};
 use super::{Error, Keeper, News, Order, Unlocked, script};
-use crate::keys;
+use crate::{keys, patience};
 
 /// How often limits and the keeper are looked at.
 const TICK: Duration = Duration::from_millis(100);
@@ -277,12 +277,5 @@ impl Run<'_> {
 
 /// Sleeps, unless the keeper says that it is over.
 pub(super) fn nap(time: Duration, keeper: &dyn Keeper) -> Result<(), Error> {
-    let started = Instant::now();
-    while started.elapsed() < time {
-        if keeper.is_over() {
-            return Err(Error::Interrupted);
-        }
-        std::thread::sleep(TICK.min(time.saturating_sub(started.elapsed())));
-    }
-    Ok(())
+    if patience::nap(time, &|| keeper.is_over()) { Ok(()) } else { Err(Error::Interrupted) }
 }

@@ -8,16 +8,14 @@ use std::ffi::OsString;
 use std::fs::Permissions;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use tempfile::TempDir;
 
 use crate::host_key::PublicKey;
 use crate::keys::Source;
-
-/// The name by which ssh looks a pinned key up; addresses change, keys do not.
-const ALIAS: &str = "calve-initrd";
+use crate::target::pin;
 
 /// Settings of every connection.
 const SETTINGS: [&str; 18] = [
@@ -87,7 +85,7 @@ impl Host {
         let ours = Permissions::from_mode(0o700);
         let mut builder = tempfile::Builder::new();
         let directory = builder.prefix("calve-unlock-").permissions(ours).tempdir()?;
-        std::fs::write(known_hosts(directory.path()), format!("{ALIAS} {}\n", key.line()))?;
+        pin::write(directory.path(), key)?;
         Ok(Some(directory))
     }
 
@@ -104,16 +102,7 @@ impl Host {
     fn arguments(&self, directory: Option<&Path>, purpose: Purpose<'_>) -> Vec<OsString> {
         let mut settings: Vec<OsString> = SETTINGS.iter().map(OsString::from).collect();
         match (&self.pin, directory) {
-            (Pin::Key(_), Some(directory)) => {
-                let mut file = OsString::from("UserKnownHostsFile=\"");
-                file.push(known_hosts(directory));
-                file.push("\"");
-                settings.push(file);
-                settings.push(format!("HostKeyAlias={ALIAS}").into());
-                settings.push("GlobalKnownHostsFile=/dev/null".into());
-                settings.push("KnownHostsCommand=none".into());
-                settings.push("StrictHostKeyChecking=yes".into());
-            }
+            (Pin::Key(_), Some(directory)) => settings.extend(pin::settings(directory)),
             (Pin::AcceptNew, _) => settings.push("StrictHostKeyChecking=accept-new".into()),
             (Pin::Key(_), None) | (Pin::Known, _) => {
                 settings.push("StrictHostKeyChecking=yes".into());
@@ -148,10 +137,6 @@ impl Host {
         }
         arguments
     }
-}
-
-fn known_hosts(directory: &Path) -> PathBuf {
-    directory.join("known_hosts")
 }
 
 #[cfg(test)]
@@ -190,11 +175,11 @@ mod tests {
         let mode = directory.path().metadata().unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o700);
         let Some(settings) = settings(&host, Some(directory.path())) else { return };
-        let file = known_hosts(directory.path());
-        assert_eq!(std::fs::read_to_string(&file).unwrap(), format!("{ALIAS} {KEY}\n"));
+        let file = pin::file(directory.path());
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), format!("calve-pinned {KEY}\n"));
         for setting in [
             "stricthostkeychecking true".to_owned(),
-            "hostkeyalias calve-initrd".to_owned(),
+            "hostkeyalias calve-pinned".to_owned(),
             "updatehostkeys false".to_owned(),
             "verifyhostkeydns false".to_owned(),
             "controlmaster false".to_owned(),

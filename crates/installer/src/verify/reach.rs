@@ -4,17 +4,14 @@
 //! A server with another key gets no login. That is not an error at once: the initrd of an encrypted system has
 //! a key of its own.
 
-use std::thread;
 use std::time::{Duration, Instant};
 
 use super::{Error, News, Order, Watch, judge};
+use crate::patience;
 use crate::target::{self, Call, Ssh, Target};
 
 /// How often the old connection is looked at, and the new one tried.
 const PAUSE: Duration = Duration::from_secs(1);
-
-/// How often the watch is asked whether it is over.
-const TICK: Duration = Duration::from_millis(100);
 
 /// A system that answered with its own key.
 pub(super) struct Reached {
@@ -88,7 +85,9 @@ pub(super) fn reach(order: &Order<'_>, watch: &mut dyn Watch) -> Result<Reached,
             watch.tell(News::Waiting(&last));
             told = last;
         }
-        nap(PAUSE, watch)?;
+        if !patience::nap(PAUSE, &|| watch.is_over()) {
+            return Err(Error::Interrupted);
+        }
     }
 }
 
@@ -99,17 +98,6 @@ fn connect(order: &Order<'_>) -> Result<Ssh, target::Error> {
         Some(key) => Ssh::connect_pinned(order.address, key, &mut quiet),
         None => Ssh::connect(order.address, &mut quiet),
     }
-}
-
-fn nap(time: Duration, watch: &dyn Watch) -> Result<(), Error> {
-    let started = Instant::now();
-    while started.elapsed() < time {
-        if watch.is_over() {
-            return Err(Error::Interrupted);
-        }
-        thread::sleep(TICK);
-    }
-    Ok(())
 }
 
 #[cfg(test)]
