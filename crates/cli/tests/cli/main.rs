@@ -30,6 +30,8 @@ mod schema;
 mod show;
 mod sources;
 mod unlock;
+mod unlock_trust;
+mod watched;
 mod write;
 
 /// A test file that is not listed above would pass by never being run.

@@ -1,100 +1,14 @@
 //! `calve unlock` and OpenSSH's own server, with first stages that behave as the real ones do.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::process::{Command, Output};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::initrd::{Asks, Initrd, free_port, user};
 use crate::pty::Session;
-
-const ROOT: &str = "correct horse, root";
-const DATA: &str = "battery staple 'data' \\ $x %s";
-const WRONG: &str = "no horse at all";
-const TICKET: &str = "web.unlock.toml";
-
-/// What a run said.
-#[derive(Debug)]
-struct Run {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
-}
-
-/// Runs to its end, while every process of the machine is looked at.
-fn run(command: Command) -> Run {
-    let watch = Watch::start();
-    let run = finish(command);
-    watch.end();
-    run
-}
-
-fn finish(mut command: Command) -> Run {
-    let Output { status, stdout, stderr } = command.output().unwrap();
-    let run = Run {
-        code: status.code(),
-        stdout: String::from_utf8(stdout).unwrap(),
-        stderr: String::from_utf8(stderr).unwrap(),
-    };
-    for secret in [ROOT, DATA, WRONG] {
-        assert!(!run.stdout.contains(secret) && !run.stderr.contains(secret), "{run:?}");
-    }
-    run
-}
-
-/// Looks for passphrases where every user of a machine can see them.
-struct Watch {
-    is_over: Arc<AtomicBool>,
-    thread: JoinHandle<()>,
-}
-
-impl Watch {
-    fn start() -> Self {
-        let is_over = Arc::new(AtomicBool::new(false));
-        let flag = Arc::clone(&is_over);
-        let thread = thread::spawn(move || {
-            loop {
-                look();
-                if flag.load(Ordering::Relaxed) {
-                    return;
-                }
-                thread::sleep(Duration::from_millis(10));
-            }
-        });
-        Self { is_over, thread }
-    }
-
-    fn end(self) {
-        self.is_over.store(true, Ordering::Relaxed);
-        self.thread.join().unwrap();
-    }
-}
-
-fn look() {
-    for process in fs::read_dir("/proc").unwrap().flatten() {
-        let read = |name| fs::read(process.path().join(name)).unwrap_or_default();
-        let arguments = read("cmdline");
-        let is_calve = read("comm") == b"calve\n";
-        // Who was told by the environment has it there; whom it starts must not.
-        let environment = if is_calve { Vec::new() } else { read("environ") };
-        for secret in [ROOT, DATA, WRONG].map(str::as_bytes) {
-            for text in [&arguments, &environment] {
-                let is_there = text.windows(secret.len()).any(|bytes| bytes == secret);
-                assert!(!is_there, "{}", String::from_utf8_lossy(&arguments));
-            }
-        }
-    }
-}
-
-fn key(host: &Initrd, name: &str, passphrase: &str) -> String {
-    fs::write(host.path(name), passphrase).unwrap();
-    format!("file:{name}")
-}
+use crate::watched::{DATA, ROOT, TICKET, WRONG, key, run};
 
 #[test]
 fn a_key_file_opens_it_in_every_way_and_by_every_shell() {
@@ -188,27 +102,6 @@ fn three_wrong_passphrases_are_the_end() {
         assert_eq!(end.code, Some(code), "{asks:?} {}", end.stderr);
         assert_eq!(host.log()[..3], ["root wrong"; 3]);
     }
-}
-
-#[test]
-fn another_host_is_sent_nothing() {
-    let Some(mut host) = Initrd::new(Asks::Askpass, &[("root", ROOT)]) else { return };
-    host.start_with("stranger_key");
-    let key = key(&host, "key", ROOT);
-    let mut command = host.command(&[TICKET, "--key", &key]);
-    // What switches checks off elsewhere switches nothing off here.
-    let options = format!(
-        "-F {} -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null",
-        host.path("ssh_config").display()
-    );
-    command.env("NIX_SSHOPTS", options);
-    let run = run(command);
-    assert_eq!(run.code, Some(3), "{run:?}");
-    for fingerprint in ["initrd_key", "stranger_key"].map(|key| host.fingerprint(key)) {
-        assert!(run.stderr.contains(&fingerprint), "{run:?}");
-    }
-    assert!(run.stderr.contains("the host has another key"), "{run:?}");
-    assert_eq!((host.sessions(), host.log().len()), (0, 0));
 }
 
 #[test]
@@ -394,74 +287,6 @@ fn login_shells_that_are_none() {
         let end = session.end();
         assert_eq!(end.code, Some(0), "{asks:?} {}", end.stderr);
         assert_eq!(host.log()[..2], ["root wrong", "root right"], "{asks:?}");
-    }
-}
-
-#[test]
-fn a_host_that_nobody_vouches_for() {
-    let Some(mut host) = Initrd::new(Asks::Askpass, &[("root", ROOT)]) else { return };
-    host.start();
-    let key = key(&host, "key", ROOT);
-    let (port, user) = (host.port.to_string(), user());
-    let arguments = ["web", "--key", &key, "--port", &port, "--user", &user];
-    let refused = run(host.command(&arguments));
-    assert_eq!(refused.code, Some(3), "{refused:?}");
-    let fingerprint = host.fingerprint("initrd_key");
-    let error = format!("nobody vouches for the host key {fingerprint}");
-    assert!(
-        refused.stderr.contains(&error) && refused.stderr.contains("--accept-new"),
-        "{refused:?}"
-    );
-
-    // A key that changed is refused even so.
-    let known = format!("[127.0.0.1]:{port} {}\n", host.public("stranger_key"));
-    fs::write(host.path("user_known_hosts"), known).unwrap();
-    let accepting = [&arguments[..], &["--accept-new"]].concat();
-    let changed = run(host.command(&accepting));
-    assert_eq!(changed.code, Some(3), "{changed:?}");
-    assert!(changed.stderr.contains(&host.fingerprint("stranger_key")), "{changed:?}");
-    assert_eq!(host.sessions(), 0);
-
-    fs::remove_file(host.path("user_known_hosts")).unwrap();
-    let accepted = run(host.command(&accepting));
-    assert_eq!(accepted.code, Some(0), "{accepted:?}");
-    assert!(fs::read_to_string(host.path("user_known_hosts")).unwrap().contains("ssh-ed25519"));
-    assert_eq!(host.log()[0], "root right");
-}
-
-#[test]
-fn tickets_that_are_refused() {
-    let Some(host) = Initrd::new(Asks::Askpass, &[("root", ROOT)]) else { return };
-    let run = |arguments: &[&str]| run(host.command(arguments));
-    let path = host.path(TICKET);
-    let text = fs::read_to_string(&path).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
-    let writable = run(&[TICKET]);
-    assert_eq!(writable.code, Some(3), "{writable:?}");
-    assert!(writable.stderr.contains("may be written by others"), "{writable:?}");
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
-    fs::write(&path, text.replace("port = ", "prot = ")).unwrap();
-    let malformed = run(&[TICKET]);
-    assert_eq!(malformed.code, Some(2), "{malformed:?}");
-    assert!(malformed.stderr.contains("web.unlock.toml:3: unknown field `prot`"), "{malformed:?}");
-    fs::write(&path, text.replace("host = \"web\"\n", "")).unwrap();
-    let nowhere = run(&[TICKET]);
-    assert_eq!(nowhere.code, Some(2), "{nowhere:?}");
-    assert!(nowhere.stderr.contains("--host HOST"), "{nowhere:?}");
-    fs::write(&path, &text).unwrap();
-    for (arguments, error) in [
-        (vec![TICKET, "--accept-new"], "pins the host's key"),
-        (vec![TICKET, "--key", "hunter2"], "expected file:PATH"),
-        (vec![TICKET, "--key", "prompt", "--key", "prompt"], "twice for all volumes"),
-        (vec![TICKET, "--key", "command:printf 'a\\nb'"], "is no passphrase"),
-        (vec!["-oProxyCommand=x"], "unexpected argument"),
-        (vec!["--", "-oProxyCommand=x"], "expected a host as ssh takes it"),
-    ] {
-        let run = run(&arguments);
-        assert_eq!(run.code, Some(2), "{arguments:?} {run:?}");
-        assert!(run.stderr.contains(error), "{arguments:?} {run:?}");
-        // It may have been the passphrase.
-        assert!(!run.stderr.contains("hunter2"), "{run:?}");
     }
 }
 
