@@ -15,6 +15,7 @@ mod confirm;
 mod device;
 mod disk_drawing;
 mod drawing;
+mod elsewhere;
 mod failure;
 mod findings;
 mod host_key;

@@ -76,6 +76,46 @@ pub(crate) fn build_system(flake: &Flake, link: &Path, how: How<'_>) -> Result<S
     Ok(printed.trim_end().to_owned())
 }
 
+/// The same of another store, as Nix calls it.
+pub(crate) fn path_info_of(
+    url: &str,
+    path: &StorePath,
+    hidden: &[Source],
+) -> Result<String, Error> {
+    let mut command = nix(How { store: None, hidden });
+    command.args(["--store", url, "path-info", "--recursive", "--json"]).arg(path.to_string());
+    command.stderr(Stdio::piped());
+    run(command, "nix path-info")
+}
+
+/// Puts a path of another store into a directory, under its own name; nothing else of that name comes to be.
+pub(crate) fn fetch(
+    url: &str,
+    path: &StorePath,
+    directory: &Path,
+    hidden: &[Source],
+) -> io::Result<()> {
+    let part = directory.join(format!(".part-{}", path.base_name()));
+    let mut dump = nix(How { store: None, hidden });
+    dump.args(["--store", url, "store", "dump-path"]).arg(path.to_string());
+    let mut dump = dump.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let mut restore = Command::new("nix-store");
+    hidden.iter().for_each(|source| source.hide_from(&mut restore));
+    restore
+        .arg("--restore")
+        .arg(&part)
+        .stdin(dump.stdout.take().map_or(Stdio::null(), Stdio::from));
+    let restored = restore.stdout(Stdio::null()).stderr(Stdio::piped()).output()?;
+    let dumped = dump.wait_with_output()?;
+    for output in [&dumped, &restored] {
+        if !output.status.success() {
+            let words = String::from_utf8_lossy(&output.stderr);
+            return Err(io::Error::other(words.trim().to_owned()));
+        }
+    }
+    std::fs::rename(part, directory.join(path.base_name()))
+}
+
 fn nix(how: How<'_>) -> Command {
     let mut command = Command::new("nix");
     command.args(FEATURES);

@@ -1,6 +1,7 @@
 //! The system that a command is about: from the arguments to a toplevel and its closure.
 
 use std::collections::BTreeSet;
+use std::fmt::Display;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -12,7 +13,8 @@ use calve_image_core::inputs::store_path::StorePath;
 use calve_image_core::inputs::system::System;
 use calve_installer::keys;
 
-use crate::closure_source::{self, Origin, Wanted};
+use crate::closure_source::{self, Wanted};
+use crate::elsewhere;
 use crate::failure::{Failure, Kind};
 use crate::nix::{self, Flake, How};
 use crate::terminal::Terminal;
@@ -66,6 +68,19 @@ impl SystemArgs {
         }
         self.system = Some(name.into());
         Ok(())
+    }
+}
+
+impl SystemArgs {
+    /// The toplevel that is named, where this machine does not have it.
+    fn absent(&self) -> Option<StorePath> {
+        let named = self.system.clone().filter(|_| self.flake.is_none())?;
+        // What `nix build` on another machine left may have been copied as it is: a link to nowhere.
+        let target = std::fs::read_link(&named).unwrap_or(named);
+        let toplevel: StorePath = target.to_str()?.parse().ok()?;
+        let root = self.source.store.as_deref().unwrap_or(Path::new("/"));
+        let file = HostStore::at(root).directory().join(toplevel.base_name());
+        file.symlink_metadata().is_err().then_some(toplevel)
     }
 }
 
@@ -165,7 +180,20 @@ pub(crate) fn locate_carried(
     locate(path, source, terminal)
 }
 
-fn describe(closure: &Closure, origin: &Origin) -> String {
+/// Finds the system; where it is not on this machine, in the store that it will be copied from.
+pub(crate) fn find_or_fetch(
+    args: &SystemArgs,
+    url: Option<&str>,
+    terminal: Terminal,
+) -> Result<Found, Failure> {
+    match url.and_then(|url| Some((url, args.absent()?))) {
+        Some((url, toplevel)) => elsewhere::find(toplevel, url, &args.source.hidden, terminal),
+        None => find(args, terminal),
+    }
+}
+
+/// A closure in words.
+pub(crate) fn describe(closure: &Closure, origin: &dyn Display) -> String {
     let size = calve_image_core::units::Bytes::new(closure.nar_size());
     format!("closure   {}, {size}, from {origin}", counted(closure.paths().len()))
 }

@@ -2,13 +2,16 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::fs::FlockOperation;
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 
-use crate::fake::{CRYPTTAB, ENCRYPTED_FSTAB};
+use crate::fake::{CRYPTTAB, ENCRYPTED_FSTAB, TOPLEVEL};
 use crate::installer::Installer;
+use crate::keygen::need;
 use crate::pty::Session;
 use crate::run::shown;
 
@@ -83,6 +86,47 @@ fn up_to_the_mounts_and_on_after_a_failure() {
 }
 
 #[test]
+fn ctrl_c_ends_the_step_and_it_goes_on_from_there() {
+    let installer = Installer::new();
+    installer.lasts("mkfs.ext4");
+    let mut command = installer.session(&MOUNTED);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let child = command.spawn().unwrap();
+    let started = Instant::now();
+    while !installer.log().iter().any(|line| line.starts_with("mkfs.ext4")) {
+        assert!(started.elapsed() < Duration::from_secs(60), "{:#?}", installer.log());
+        thread::sleep(Duration::from_millis(50));
+    }
+    let before = installer.log();
+    let interrupted = Instant::now();
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(interrupted.elapsed() < Duration::from_secs(20));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(130), "{said}");
+    for text in ["format nixos", "the disk is wiped, and not usable yet", "--resume"] {
+        assert!(said.contains(text), "{text}: {said}");
+    }
+
+    installer.lasts("nothing");
+    let said = run(&installer, &[&MOUNTED[..], &["--resume"]].concat());
+    assert!(said.starts_with("exit code: 0\n"), "{said}");
+    let log = installer.log();
+    let after: Vec<&str> =
+        log[before.len()..].iter().filter_map(|line| line.split(' ').next()).collect();
+    assert_eq!(after, ["mkfs.ext4", "mount", "mount"], "{log:#?}");
+}
+
+#[test]
+fn what_a_disk_is_called_moves_no_cursor() {
+    let installer = Installer::new();
+    installer.disk_says("serial", "S1\u{1b}[2K\u{1b}]0;mine\u{7}");
+    let said = run(&installer, &["--disk", "vda", "--dry-run"]);
+    assert!(said.contains("S1\u{fffd}[2K\u{fffd}]0;mine"), "{said}");
+    assert!(!said.contains(['\u{1b}', '\u{7}']), "{said}");
+}
+
+#[test]
 fn another_profile_does_not_go_on_and_a_lost_journal_is_on_the_machine() {
     let installer = Installer::new();
     let arguments = ["--disk", "vda", "--stop-after", "partition", "--yes-wipe", "vda"];
@@ -113,6 +157,45 @@ fn somebody_else_is_there() {
     rustix::fs::flock(&lock, FlockOperation::LockExclusive).unwrap();
     let arguments = ["--disk", "vda", "--yes-wipe", "vda"];
     refused(&installer, &arguments, 3, &["root@web is in use by anna on laptop"]);
+}
+
+#[test]
+fn a_system_that_only_another_store_has() {
+    let (Some(()), Some(())) = (need("nix"), need("nix-store")) else { return };
+    let installer = Installer::new();
+    let directory = installer.fake.dir();
+    fs::rename(directory.join("store"), directory.join("builder")).unwrap();
+    // One path has no files, as nobody looks at them.
+    let registration = fs::read_to_string(directory.join("fake.registration")).unwrap();
+    let unseen = "7a1b2c3d4f5g6h7i8j9k0l1m2n3p4q5r-unseen";
+    let registration = registration.replacen("\n6\n", &format!("\n7\n/nix/store/{unseen}\n"), 1);
+    let registration = format!("{registration}/nix/store/{unseen}\n{:064x}\n1048576\n\n0\n", 7);
+    let url = format!("local?root={}", directory.join("builder").display());
+    let mut load = assert_cmd::Command::new("nix-store");
+    load.args(["--store", &url, "--load-db"]).write_stdin(registration).assert().success();
+
+    let toplevel = format!("/nix/store/{TOPLEVEL}");
+    let arguments = ["-p", "minimal", "--disk", "vda", "--dry-run", "--from", &url];
+    let output = installer.command_for(&[&toplevel], &arguments).output().unwrap();
+    let said = shown(directory, &output);
+    assert!(said.starts_with("exit code: 0\n"), "{said}");
+    for text in ["closure   8 store paths", "from local?root=DIR/builder", "mkfs.ext4 -q"] {
+        assert!(said.contains(text), "{text}: {said}");
+    }
+    // A store that does not have it, and what pre-flight fetched is gone.
+    let nowhere = format!("local?root={}", directory.join("nowhere").display());
+    let arguments = ["-p", "minimal", "--disk", "vda", "--dry-run", "--from", &nowhere];
+    let output = installer.command_for(&[&toplevel], &arguments).output().unwrap();
+    let said = shown(directory, &output);
+    assert!(said.starts_with("exit code: 1\n"), "{said}");
+    assert!(
+        said.contains("is not on this machine, so local?root=DIR/nowhere has to have it"),
+        "{said}"
+    );
+    let left = fs::read_dir(directory).unwrap().flatten();
+    let left = left.filter(|entry| entry.file_name().to_str().unwrap().starts_with("calve-"));
+    assert_eq!(left.count(), 0);
+    assert_eq!(installer.log(), Vec::<String>::new());
 }
 
 #[test]

@@ -50,6 +50,9 @@ const TOOLS: [&str; 20] = [
     "readlink", "rm", "sed", "sh", "sleep", "test", "touch", "true",
 ];
 
+/// How the system of this machine is named.
+const SYSTEM: [&str; 5] = ["result", "--store", "store", "--registration", "fake.registration"];
+
 /// The disk: where the machine has it.
 const BLOCK: &str = "sys/devices/pci0000:00/0000:00:04.0/virtio1/block/vda";
 
@@ -159,6 +162,11 @@ impl Installer {
         fs::write(self.path("fails"), format!("{program}\n")).unwrap();
     }
 
+    /// Lets a program take long from now on, and none where there is none.
+    pub(crate) fn lasts(&self, program: &str) {
+        fs::write(self.path("lasts"), format!("{program}\n")).unwrap();
+    }
+
     /// What its programs were asked, but for harmless ones.
     pub(crate) fn log(&self) -> Vec<String> {
         let text = fs::read_to_string(self.path("log")).unwrap_or_default();
@@ -169,7 +177,12 @@ impl Installer {
 
     /// `calve install web` with these arguments.
     pub(crate) fn command(&self, arguments: &[&str]) -> assert_cmd::Command {
-        let mut command = command(self.fake.dir(), &Self::arguments(arguments));
+        self.command_for(&SYSTEM, arguments)
+    }
+
+    /// The same for another system.
+    pub(crate) fn command_for(&self, system: &[&str], arguments: &[&str]) -> assert_cmd::Command {
+        let mut command = command(self.fake.dir(), &Self::arguments(system, arguments));
         self.prepare(&mut |name, value| {
             command.env(name, value);
         });
@@ -179,7 +192,7 @@ impl Installer {
     /// The same for a terminal.
     pub(crate) fn session(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(assert_cmd::cargo::cargo_bin("calve"));
-        command.args(Self::arguments(arguments)).current_dir(self.fake.dir()).env_clear();
+        command.args(Self::arguments(&SYSTEM, arguments)).current_dir(self.fake.dir()).env_clear();
         command.env("TMPDIR", self.fake.dir());
         self.prepare(&mut |name, value| {
             command.env(name, value);
@@ -187,9 +200,8 @@ impl Installer {
         command
     }
 
-    fn arguments<'a>(arguments: &[&'a str]) -> Vec<&'a str> {
-        let system = ["result", "--store", "store", "--registration", "fake.registration"];
-        let fixed = ["install", "root@web"].into_iter().chain(system);
+    fn arguments<'a>(system: &[&'a str], arguments: &[&'a str]) -> Vec<&'a str> {
+        let fixed = ["install", "root@web"].into_iter().chain(system.iter().copied());
         let profile = if arguments.contains(&"-p") { &[][..] } else { &["-p", "small.toml"] };
         fixed.chain(profile.iter().copied()).chain(arguments.iter().copied()).collect()
     }

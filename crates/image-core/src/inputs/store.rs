@@ -6,11 +6,14 @@
 //! store is an error: nothing outside is part of the closure.
 //!
 //! Reading is bounded: these are the small files that decide how a system boots.
+//!
+//! A store may also have its paths elsewhere ([`Elsewhere`]): then each is brought when it is first looked at.
 
 use std::fs::{self, File, FileType};
 use std::io::{self, Read};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::store_path::{self, STORE_DIR, StoreFile, StorePath};
 use crate::units::Bytes;
@@ -85,11 +88,22 @@ impl Error {
     }
 }
 
+/// Another store, from which paths are brought when they are looked at.
+pub trait Elsewhere: std::fmt::Debug + Send + Sync {
+    /// Puts a path with all its files where the store has it on this machine, unless it is there; called often, and by several
+    /// workers at once.
+    ///
+    /// # Errors
+    /// It could not be brought. A path that is not the other store's is no error: it is not there then.
+    fn bring(&self, path: &StorePath) -> io::Result<()>;
+}
+
 /// Where a closure's files are on this machine.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct HostStore {
     prefix: PathBuf,
     workers: NonZeroUsize,
+    elsewhere: Option<Arc<dyn Elsewhere>>,
 }
 
 impl HostStore {
@@ -100,13 +114,24 @@ impl HostStore {
 
     /// A chroot store: `prefix/nix/store/…` stands for `/nix/store/…`.
     pub fn at(prefix: impl Into<PathBuf>) -> Self {
-        Self { prefix: prefix.into(), workers: NonZeroUsize::MIN }
+        Self { prefix: prefix.into(), workers: NonZeroUsize::MIN, elsewhere: None }
     }
 
     /// Lets several workers look at a closure's files; what they find does not depend on it.
     #[must_use]
     pub fn with_workers(self, workers: NonZeroUsize) -> Self {
         Self { workers, ..self }
+    }
+
+    /// Lets paths that are not here be brought when they are looked at.
+    #[must_use]
+    pub fn with_elsewhere(self, elsewhere: Arc<dyn Elsewhere>) -> Self {
+        Self { elsewhere: Some(elsewhere), ..self }
+    }
+
+    /// Whether most of its paths may not be here.
+    pub fn is_elsewhere(&self) -> bool {
+        self.elsewhere.is_some()
     }
 
     /// How many workers look at a closure's files: one, unless the caller says.
@@ -159,6 +184,11 @@ impl HostStore {
                 continue;
             }
             let path = self.prefix.join(real.join("/"));
+            if let (Some(elsewhere), [_, _, name]) = (&self.elsewhere, real.as_slice())
+                && let Ok(store_path) = StorePath::from_base_name(name)
+            {
+                elsewhere.bring(&store_path).map_err(io_error("bring", &path))?;
+            }
             let metadata = fs::symlink_metadata(&path).map_err(io_error("look at", &path))?;
             if !metadata.is_symlink() {
                 continue;
@@ -383,5 +413,40 @@ mod tests {
         assert!(matches!(found, Error::Malformed { .. }), "{found}");
         let dir = PathBuf::from(format!("/nix/store/{A}/dir"));
         assert!(matches!(store.find(&dir).unwrap_err(), Error::NotInStore { .. }));
+    }
+
+    /// Has one path, and makes it when it is asked for.
+    #[derive(Debug)]
+    struct Other {
+        directory: PathBuf,
+        asked: std::sync::Mutex<Vec<String>>,
+    }
+
+    impl Elsewhere for Other {
+        fn bring(&self, path: &StorePath) -> io::Result<()> {
+            self.asked.lock().unwrap().push(path.base_name().to_owned());
+            match path.base_name() {
+                A => fs::create_dir_all(self.directory.join(A))
+                    .and_then(|()| fs::write(self.directory.join(A).join("text"), "hello")),
+                _ => Err(io::Error::other("no way there")),
+            }
+        }
+    }
+
+    #[test]
+    fn paths_are_brought_when_they_are_looked_at() {
+        let root = tempfile::tempdir().unwrap();
+        let directory = root.path().join("nix/store");
+        fs::create_dir_all(&directory).unwrap();
+        let other =
+            Arc::new(Other { directory: directory.clone(), asked: std::sync::Mutex::default() });
+        let asked: Arc<dyn Elsewhere> = Arc::clone(&other) as _;
+        let store = HostStore::at(root.path()).with_elsewhere(asked);
+        assert!(store.is_elsewhere() && other.asked.lock().unwrap().is_empty());
+        assert_eq!(store.read_text(&file(&format!("{A}/text")), KIB).unwrap(), "hello");
+        assert!(store.kind(&file(&format!("{A}/other"))).unwrap().is_none());
+        let error = store.kind(&file(B)).unwrap_err();
+        assert!(!error.is_not_found() && error.to_string().starts_with("cannot bring "), "{error}");
+        assert!(other.asked.lock().unwrap().iter().all(|name| name == A || name == B));
     }
 }

@@ -6,8 +6,13 @@
 //! links of an optimised store come out as files of their own: which files share an inode is the
 //! builder's accident.
 //!
+//! Of a store that has its paths elsewhere, each path is one file as large as its NAR and an eighth: what such a tree is
+//! for is to see whether it fits.
+//!
 //! Nothing else can begin before tens of thousands of files were looked at, so workers share the
 //! paths. Claims are made in the order of the closure, whoever found them.
+
+use std::sync::Arc;
 
 use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
@@ -16,10 +21,12 @@ use super::closure::{Closure, PathInfo};
 use super::store::HostStore;
 use super::store_path::STORE_DIR;
 use crate::epoch::Epoch;
+use crate::plan::{Label, PlanBuilder, PlanError};
 use crate::tree::path::PathError;
 use crate::tree::scan::{Found, ScanError, scan};
 use crate::tree::source::SourceError;
-use crate::tree::{Entry, HostDir, Kind, Meta, Mode, Origin, TreeBuilder, TreePath};
+use crate::tree::{Entry, HostDir, Kind, Meta, Mode, Origin, Source, TreeBuilder, TreePath};
+use crate::units::Bytes;
 
 /// The permission that makes a file a program.
 const OWNER_EXECUTES: u16 = 0o100;
@@ -49,6 +56,9 @@ pub enum Error {
         /// The system's answer.
         source: ThreadPoolBuildError,
     },
+    /// A path that is too large to be one.
+    #[error(transparent)]
+    Size(#[from] PlanError),
     /// A name that is no name.
     #[error(transparent)]
     Path(#[from] PathError),
@@ -78,6 +88,13 @@ pub fn add_below(
     store: &HostStore,
     closure: &Closure,
 ) -> Result<(), Error> {
+    if store.is_elsewhere() {
+        for info in closure.paths() {
+            let path = top.join(&TreePath::parse(info.path.base_name())?);
+            tree.add(layer, path, unseen(info)?);
+        }
+        return Ok(());
+    }
     let host = HostDir::open(store.directory()).map_err(scan_error)?;
     let claims = |info| claims(&host, top, info);
     // One path at a time: a few of them hold most of the files.
@@ -89,6 +106,16 @@ pub fn add_below(
         }
     }
     Ok(())
+}
+
+/// What stands for a path whose files are elsewhere.
+fn unseen(info: &PathInfo) -> Result<Entry, PlanError> {
+    // Ends of blocks, inodes and directories.
+    let size = Bytes::new(info.nar_size.saturating_add(info.nar_size / 8));
+    let mut builder = PlanBuilder::new();
+    builder.zeros(Bytes::ZERO, size, Label::new("elsewhere"));
+    let source = Source::Plan(Arc::new(builder.finish(size)?));
+    Ok(Entry::file(Meta::root(Mode::STORE_FILE, Epoch::STORE), source))
 }
 
 /// Looks at the files of a store path.

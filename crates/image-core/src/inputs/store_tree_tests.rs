@@ -8,9 +8,12 @@ use std::num::NonZeroUsize;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
+use std::sync::Arc;
 
 use super::*;
 use crate::inputs::registration;
+use crate::inputs::store::Elsewhere;
+use crate::inputs::store_path::StorePath;
 
 const A: &str = "p1ghxi6s5ar9ga8i0wcsadlng4vqc25a-a";
 
@@ -43,6 +46,29 @@ fn a_path_may_be_a_file_or_a_link() {
     let link = listing(|path| symlink("/nowhere at all", path).unwrap()).unwrap();
     assert!(link.starts_with("A l 0777 0:0 1 -> "), "{link}");
     assert_eq!(listing(|path| fs::create_dir(path).unwrap()).unwrap(), "A d 0555 0:0 1");
+}
+
+/// Has nothing, and is never asked.
+#[derive(Debug)]
+struct Nobody;
+
+impl Elsewhere for Nobody {
+    fn bring(&self, path: &StorePath) -> std::io::Result<()> {
+        panic!("{path} was looked at");
+    }
+}
+
+#[test]
+fn paths_that_are_elsewhere_have_a_size() {
+    let text = format!("/nix/store/{A}\n{}\n800\n\n0\n", "0".repeat(64));
+    let infos = registration::parse(&text).unwrap();
+    let top = [infos[0].path.clone()];
+    let closure = Closure::of(infos, &top).unwrap();
+    let mut tree = TreeBuilder::new(Epoch::STORE);
+    let store = HostStore::at("/nonexistent").with_elsewhere(Arc::new(Nobody));
+    add(&mut tree, &store, &closure).unwrap();
+    let listing = tree.build().unwrap().listing();
+    assert!(listing.contains(&format!("/nix/store/{A} f 0444 0:0 1 900")), "{listing}");
 }
 
 #[test]

@@ -81,7 +81,8 @@ impl Session<'_> {
         work.recover(&reached)?;
         let site = work.site(&reached)?;
         let blueprint = wanted.blueprint()?;
-        let subject = blueprint.subject(system::find(system, terminal)?)?;
+        let found = system::find_or_fetch(system, wanted.from.as_deref(), terminal)?;
+        let subject = blueprint.subject(found)?;
         let given = wanted.secrets.read(subject.input(), &blueprint.overlays, terminal)?;
         let load = Load { blueprint: &blueprint, subject: &subject, given: &given };
         let job = Job::new(self, &reached, &site, load)?;
