@@ -3,6 +3,7 @@
 #![allow(missing_docs)]
 
 use std::fs;
+use std::process::Command;
 
 use calve_machine::Bus;
 use calve_qemu_tests::encrypted::{PASSPHRASE, PROFILE};
@@ -30,6 +31,12 @@ fn an_encrypted_system_is_installed_unlocked_and_verified() -> Result<(), Error>
         &["-p", "profile.toml", "--disk", &device, "--yes-wipe", "nvme0n1", "--json"],
     );
     install.args(["--luks-key", "cryptroot=file:passphrase", "--unlock-ssh"]);
+    // The system's own host key is one that was there before.
+    let mut keygen = Command::new("ssh-keygen");
+    installing.images().expect(
+        keygen.args(["-q", "-t", "ed25519", "-N", "", "-f", "host_key"]).current_dir(&scratch),
+    )?;
+    install.args(["--host-key", "host_key"]);
     let said = installing.succeed(install)?;
     assert!(!said.out.contains(PASSPHRASE) && !said.err.contains(PASSPHRASE), "{}", said.err);
     let report: Value = serde_json::from_str(&said.out)
@@ -52,5 +59,8 @@ fn an_encrypted_system_is_installed_unlocked_and_verified() -> Result<(), Error>
     assert_eq!(guest.run(&format!("stat -c '%a %u' {source}"))?, "600 0");
     let key = guest.run(&format!("ssh-keygen -y -f {source} | cut -d' ' -f1,2"))?;
     assert!(report["initrdKey"].as_str().is_some_and(|found| found.starts_with(&key)), "{report}");
+    let public = fs::read_to_string(scratch.join("host_key.pub"))?;
+    let installed = guest.run("cut -d' ' -f1,2 /etc/ssh/ssh_host_ed25519_key.pub")?;
+    assert!(public.starts_with(&installed), "{installed}: {public}");
     guest.power_off()
 }

@@ -107,11 +107,15 @@ pub(crate) fn fetch(
         .stdin(dump.stdout.take().map_or(Stdio::null(), Stdio::from));
     let restored = restore.stdout(Stdio::null()).stderr(Stdio::piped()).output()?;
     let dumped = dump.wait_with_output()?;
-    for output in [&dumped, &restored] {
-        if !output.status.success() {
-            let words = String::from_utf8_lossy(&output.stderr);
-            return Err(io::Error::other(words.trim().to_owned()));
-        }
+    // Each fails when the other does; whoever has a reason says it.
+    let failed: Vec<_> =
+        [dumped, restored].into_iter().filter(|output| !output.status.success()).collect();
+    if !failed.is_empty() {
+        let words = failed.iter().map(|output| String::from_utf8_lossy(&output.stderr));
+        let words = words.map(|words| words.trim().to_owned()).find(|words| !words.is_empty());
+        return Err(io::Error::other(
+            words.unwrap_or_else(|| "nix ended without a word".to_owned()),
+        ));
     }
     std::fs::rename(part, directory.join(path.base_name()))
 }

@@ -69,12 +69,13 @@ impl SystemArgs {
         self.system = Some(name.into());
         Ok(())
     }
-}
 
-impl SystemArgs {
     /// The toplevel that is named, where this machine does not have it.
     fn absent(&self) -> Option<StorePath> {
-        let named = self.system.clone().filter(|_| self.flake.is_none())?;
+        if self.flake.is_some() {
+            return None;
+        }
+        let named = self.system.clone().unwrap_or_else(|| DEFAULT.into());
         // What `nix build` on another machine left may have been copied as it is: a link to nowhere.
         let target = std::fs::read_link(&named).unwrap_or(named);
         let toplevel: StorePath = target.to_str()?.parse().ok()?;

@@ -85,7 +85,7 @@ impl<'a> Job<'a> {
         })?;
         let layout = Layout { sector, size: DiskSize::Fixed(device.size), ..spec.layout };
         let spec = DiskSpec { layout, ids: &site.ids, initrd_secrets: &given.secrets, ..spec };
-        let checked = disk::check(&spec, input)?;
+        let checked = disk::check(&spec, input).map_err(|error| roomless(error, device))?;
         findings::warn(&checked.report.findings, findings::Side::Layout, terminal);
         let makes = wanted.does(Phase::Partition);
         let geometry = makes.then(|| checked.geometry(&spec, input)).transpose();
