@@ -8,7 +8,7 @@ use calve_image_core::disk::{Geometry, Layout, Placed, Volume};
 use calve_image_core::inputs::fstab::Fstab;
 use calve_image_core::units::MIB;
 
-use super::format::{format, subvolumes};
+use super::format::{format, subvolumes, wants_nothing_there};
 use super::luks;
 use super::mount::{self, Spot};
 use super::step::{Action, Command, Input, Phase, Step};
@@ -125,8 +125,9 @@ impl Place<'_> {
         if let Some(format) = format(content, &device) {
             let name = format!("format {}", partition.name);
             let commands = [Some(format), subvolumes(content, &device)].into_iter().flatten();
-            let commands = commands.map(|command| self.guarded(command)).collect();
-            steps.push(self.step(name, Phase::Format, commands));
+            let commands = commands.map(|command| self.guarded(command));
+            let wipe = wants_nothing_there(content).then(|| self.wipe_all_of(&device));
+            steps.push(self.step(name, Phase::Format, wipe.into_iter().chain(commands).collect()));
         }
         steps
     }

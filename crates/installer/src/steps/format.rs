@@ -27,6 +27,11 @@ pub(super) fn format(content: &Volume, device: &str) -> Option<Command> {
     Some(Command::new(words.iter().map(String::as_str).chain([device])))
 }
 
+/// Whether its program refuses a device that has the very id that it is to get: an earlier try that was cut off.
+pub(super) fn wants_nothing_there(content: &Volume) -> bool {
+    matches!(content, Volume::Foreign(ForeignVolume { kind: Foreign::Btrfs, .. }))
+}
+
 /// Returns the command that makes the subvolumes of a file system; none where it has none.
 pub(super) fn subvolumes(content: &Volume, device: &str) -> Option<Command> {
     let Volume::Foreign(volume) = content else { return None };
