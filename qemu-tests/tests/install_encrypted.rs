@@ -34,7 +34,7 @@ fn an_encrypted_system_is_installed_unlocked_and_verified() -> Result<(), Error>
     // The system's own host key is one that was there before.
     let mut keygen = Command::new("ssh-keygen");
     installing.images().expect(
-        keygen.args(["-q", "-t", "ed25519", "-N", "", "-f", "host_key"]).current_dir(&scratch),
+        keygen.args(["-q", "-t", "ed25519", "-N", "", "-f", "host_key"]).current_dir(scratch),
     )?;
     install.args(["--host-key", "host_key"]);
     let said = installing.succeed(install)?;
