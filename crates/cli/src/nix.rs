@@ -59,10 +59,7 @@ fn said(words: &str) -> String {
 
 /// What `nix path-info --recursive --json` prints of a path, in the shape of whichever Nix it is.
 pub(crate) fn path_info(path: &StorePath, how: How<'_>) -> Result<String, Error> {
-    let mut command = nix(how);
-    command.args(["path-info", "--recursive", "--json"]).arg(path.to_string());
-    command.stderr(Stdio::piped());
-    run(command, "nix path-info")
+    told(nix(how), path)
 }
 
 /// Builds the system of a flake's host and leaves a link to it, which keeps it from collection.
@@ -82,8 +79,11 @@ pub(crate) fn path_info_of(
     path: &StorePath,
     hidden: &[Source],
 ) -> Result<String, Error> {
-    let mut command = nix(How { store: None, hidden });
-    command.args(["--store", url, "path-info", "--recursive", "--json"]).arg(path.to_string());
+    told(nix_of(url, hidden), path)
+}
+
+fn told(mut command: Command, path: &StorePath) -> Result<String, Error> {
+    command.args(["path-info", "--recursive", "--json"]).arg(path.to_string());
     command.stderr(Stdio::piped());
     run(command, "nix path-info")
 }
@@ -96,8 +96,8 @@ pub(crate) fn fetch(
     hidden: &[Source],
 ) -> io::Result<()> {
     let part = directory.join(format!(".part-{}", path.base_name()));
-    let mut dump = nix(How { store: None, hidden });
-    dump.args(["--store", url, "store", "dump-path"]).arg(path.to_string());
+    let mut dump = nix_of(url, hidden);
+    dump.args(["store", "dump-path"]).arg(path.to_string());
     let mut dump = dump.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let mut restore = Command::new("nix-store");
     hidden.iter().for_each(|source| source.hide_from(&mut restore));
@@ -118,6 +118,13 @@ pub(crate) fn fetch(
         ));
     }
     std::fs::rename(part, directory.join(path.base_name()))
+}
+
+/// A `nix` for another store.
+fn nix_of(url: &str, hidden: &[Source]) -> Command {
+    let mut command = nix(How { store: None, hidden });
+    command.args(["--store", url]);
+    command
 }
 
 fn nix(how: How<'_>) -> Command {

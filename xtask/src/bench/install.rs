@@ -69,11 +69,13 @@ pub(super) fn run(args: &Args) -> Result<String, Error> {
         ("NIX_CONF_DIR", server.nix_conf()),
     ];
     let rounds = args.how.rounds.unwrap_or(5);
-    let comparison = compare(&env);
-    let measured = table::measure(&comparison, rounds, &bench.join("run"))?;
-    let circumstances = report::circumstances(variant)?;
-    let (table, promises) = (measured.table(), promises(&measured));
-    Ok(format!("## Installing\n\n{circumstances}\n\n{table}\n{promises}"))
+    let mut report = format!("## Installing\n\n{}\n\n", report::circumstances(variant)?);
+    if args.how.wants(TITLE) {
+        let comparison = compare(&env);
+        let measured = table::measure(&comparison, rounds, &bench.join("run"))?;
+        report.push_str(&format!("{}\n{}\n", measured.table(), promises(&measured)));
+    }
+    Ok(report)
 }
 
 /// What holds for the table.

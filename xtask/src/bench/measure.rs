@@ -72,8 +72,8 @@ pub(super) fn sample(contender: &Contender, dir: &Path, round: usize) -> Result<
         r#"/usr/bin/time -f "%U %S %M" -o "$COST" bash -o pipefail -euc "$SCRIPT"; sync -f "$OUT""#,
     );
     let wall = start.elapsed().as_secs_f64();
-    shell(contender.after)?;
-    run?;
+    let after = shell(contender.after);
+    run.and(after)?;
     let cost = std::fs::read_to_string(&cost).unwrap_or_default();
     let mut fields = cost.lines().last().unwrap_or_default().split(' ');
     let mut field =

@@ -112,8 +112,8 @@ mod tests {
     fn what_it_said_last_is_shown() {
         let mut answer =
             Answer { code: Some(1), out: b"one\n\ntwo\r50%\r100%\n".to_vec(), err: String::new() };
-        answer.err = "no space left\n\n".to_owned();
-        assert_eq!(tail(&answer), ["one", "100%", "no space left"]);
+        answer.err = "\u{1b}[31mno space left\u{1b}[0m\n\n".to_owned();
+        assert_eq!(tail(&answer), ["one", "100%", "\u{1b}[31mno space left\u{1b}[0m"]);
         answer.err = (0..100).map(|line| format!("{line}\n")).collect();
         assert_eq!(tail(&answer).len(), LINES);
         assert_eq!(tail(&answer).last().unwrap(), "99");

@@ -201,7 +201,7 @@ mod tests {
 
     #[test]
     fn messages_of_systemd() {
-        let message = "Please enter passphrase for disk one (root) on /:";
+        let message = "Please enter passphrase for disk one (root)\u{1b}[31m on /:";
         let said = heard(&format!("@calve ask ask.Ja4dR8 cryptsetup:/dev/x {message}\n"));
         let words = message.to_owned();
         assert_eq!(said, [Said::Ask { id: "ask.Ja4dR8".to_owned(), words }]);

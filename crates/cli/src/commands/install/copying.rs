@@ -14,13 +14,11 @@ pub(super) struct Copying<'a> {
     stage: Option<Stage>,
     meter: Option<Meter>,
     done: Bytes,
-    /// How many bytes there will be, as far as that was told.
-    total: u64,
 }
 
 impl<'a> Copying<'a> {
     pub(super) fn new(interrupt: &'a Interrupt, terminal: Terminal) -> Self {
-        Self { interrupt, terminal, stage: None, meter: None, done: Bytes::ZERO, total: 0 }
+        Self { interrupt, terminal, stage: None, meter: None, done: Bytes::ZERO }
     }
 
     /// Takes the bar away: what comes next is words.
@@ -55,15 +53,11 @@ impl Hear for Copying<'_> {
             if let Some(meter) = &self.meter {
                 meter.start(Bytes::new(of_bytes));
             }
-            self.total = of_bytes;
-        }
-        // Another store tells bit by bit how much there is.
-        if let Some(meter) = self.meter.as_ref().filter(|_| self.total != of_bytes) {
-            meter.expect(Bytes::new(of_bytes));
-            self.total = of_bytes;
         }
         let done = Bytes::new(bytes);
         if let Some(meter) = &self.meter {
+            // Another store tells bit by bit how much there is.
+            meter.expect(Bytes::new(of_bytes));
             meter.step(done.saturating_sub(self.done), &format_args!("path {paths} of {of_paths}"));
         }
         self.done = self.done.max(done);
